@@ -1,0 +1,115 @@
+"""LoRA on the language model, a trainable copy of the image head, and their files (PEFT, safetensors)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model
+from torch import nn
+from torch.nn import Parameter
+
+from bifrons.gradients import SharedParameter
+from bifrons.protocol import AdapterSettings
+from bifrons.records import read_json, write_json
+
+TARGETS = r".*language_model.*\.(q_proj|k_proj|v_proj|o_proj|gate_proj|up_proj|down_proj)"
+HEAD = "generation_head"
+LAYER = re.compile(r"\.layers\.(\d+)\.")
+CARD = "bifrons.json"  # beside PEFT's own files: which base an adapter belongs to
+
+
+def add(network: Any, settings: AdapterSettings) -> PeftModel:
+    """Wrap the network in place. Every trainable tensor is fp32, the head's copy included (PEFT leaves that in the base's dtype)."""
+    config = LoraConfig(
+        r=settings.rank,
+        lora_alpha=settings.alpha,  # pyright: ignore[reportArgumentType]
+        lora_dropout=settings.dropout,
+        target_modules=TARGETS,
+        modules_to_save=[HEAD] if settings.train_head else None,
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(settings.seed)
+        wrapped = get_peft_model(network, config)
+    return prepared(wrapped)
+
+
+def load(network: Any, folder: Path) -> PeftModel:
+    return prepared(PeftModel.from_pretrained(network, str(folder), is_trainable=True))  # type: ignore[return-value]
+
+
+def prepared(wrapped: Any) -> PeftModel:
+    for parameter in wrapped.parameters():
+        if parameter.requires_grad:
+            parameter.data = parameter.data.float()
+    for module in dropouts(wrapped):
+        module.p = 0.0
+    wrapped.train()  # dropout is switched by its p, never by eval()
+    assert_frozen(wrapped)
+    return wrapped
+
+
+def assert_frozen(wrapped: nn.Module) -> None:
+    """Only adapter tensors may be trainable: leaving `disable_adapter` makes PEFT unfreeze more than it froze."""
+    for name, parameter in wrapped.named_parameters():
+        trainable = "lora_" in name or f"{HEAD}.modules_to_save." in name
+        assert parameter.requires_grad == trainable, f"{name}: requires_grad is {parameter.requires_grad}"
+
+
+def freeze_again(wrapped: nn.Module) -> None:
+    for name, parameter in wrapped.named_parameters():
+        parameter.requires_grad_("lora_" in name or f"{HEAD}.modules_to_save." in name)
+
+
+def dropouts(wrapped: nn.Module) -> list[nn.Dropout]:
+    return [m for n, m in wrapped.named_modules() if "lora_dropout" in n and isinstance(m, nn.Dropout)]
+
+
+@contextmanager
+def dropping(wrapped: nn.Module, share: float) -> Iterator[None]:
+    modules = dropouts(wrapped)
+    if share and not modules:
+        raise ValueError("the adapter was made without dropout (0), so dropout cannot be switched on")
+    for module in modules:
+        module.p = share
+    try:
+        yield
+    finally:
+        for module in modules:
+            module.p = 0.0
+
+
+def shared(wrapped: nn.Module) -> list[SharedParameter]:
+    found: list[SharedParameter] = []
+    for name, parameter in wrapped.named_parameters():
+        if "lora_" in name:
+            layer = LAYER.search(name)
+            assert layer is not None, f"{name} lies in no layer"
+            found.append(SharedParameter(name, parameter, int(layer[1])))
+    return found
+
+
+def head(wrapped: nn.Module) -> list[tuple[str, Parameter]]:
+    return [(n, p) for n, p in wrapped.named_parameters() if f"{HEAD}.modules_to_save." in n]
+
+
+def save(wrapped: PeftModel, folder: Path, card: dict[str, Any]) -> None:
+    wrapped.save_pretrained(str(folder), safe_serialization=True)
+    config = read_json(folder / "adapter_config.json")  # no machine's path belongs in it
+    write_json(folder / "adapter_config.json", config | {"base_model_name_or_path": card["base"], "revision": card["revision"] or None})
+    (folder / "README.md").unlink(missing_ok=True)
+    write_json(folder / CARD, card)
+
+
+def check_card(folder: Path, fingerprint: str, name: str) -> None:
+    """Raises ValueError for a folder that holds no adapter, or one of another model."""
+    if not (folder / "adapter_config.json").is_file() or not (folder / "adapter_model.safetensors").is_file():
+        raise ValueError(f"{folder}: holds no adapter (adapter_config.json and adapter_model.safetensors)")
+    if (folder / CARD).is_file():
+        card = read_json(folder / CARD)
+        if card.get("fingerprint") != fingerprint:
+            raise ValueError(f"{folder}: is an adapter of {card.get('base')!r}, whose weights are not those of {name!r}")

@@ -1,0 +1,301 @@
+"""The protocol for transformers' `JanusForConditionalGeneration`, whatever its size."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from peft import PeftModel
+from torch import Tensor
+from torch.nn import Parameter
+from torch.nn.functional import normalize
+
+from bifrons.gradients import SharedParameter
+from bifrons.models.janus import adapter as adapters
+from bifrons.models.janus.decode import Decoder
+from bifrons.models.janus.packing import CODE, FEATURE, Packed, pack_generation, pack_understanding
+from bifrons.models.janus.prompts import Prompts
+from bifrons.models.janus.sampling import batches, choose, guided, left_padded, uniforms
+from bifrons.models.pictures import Picture, to_image
+from bifrons.protocol import AdapterSettings, Answer, Drawing, Identity, LogProbs, Sampling
+from bifrons.records import GenerationPair, Pair, UnderstandingPair, content_hash
+
+Report = Callable[[int], None]
+FEATURE_CACHE_BYTES = 2 * 1024**3
+
+
+class JanusModel:
+    """A Janus network with its processor. The language model runs in the network's dtype, both heads in fp32."""
+
+    def __init__(self, network: Any, processor: Any, identity: Identity) -> None:
+        network.requires_grad_(False)
+        network.lm_head.float()
+        self.network = network
+        self.core = network.model  # transformers' JanusModel; PEFT wraps its parts in place
+        self.processor = processor
+        self.prompts = Prompts(processor, network.config.image_token_id)
+        self.adapted: PeftModel | None = None
+        self._identity = identity
+        self._features: dict[str, Tensor] = {}
+        self._feature_bytes = 0
+
+    @property
+    def identity(self) -> Identity:
+        return self._identity
+
+    @property
+    def device(self) -> torch.device:
+        return self.network.lm_head.weight.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.core.language_model.embed_tokens.weight.dtype
+
+    @property
+    def num_image_tokens(self) -> int:
+        rows, columns = self.core.vqmodel.quantize.quant_state_dims
+        return rows * columns
+
+    # Packing and log-probabilities
+
+    def pack(self, pairs: Sequence[UnderstandingPair] | Sequence[GenerationPair]) -> Packed:
+        """Rows for pairs of one task. Raises ValueError for a drawing whose number of codes is not this model's."""
+        if isinstance(pairs[0], UnderstandingPair):
+            answers = [pair for pair in pairs if isinstance(pair, UnderstandingPair)]
+            return pack_understanding(
+                [self.prompts.understanding(pair.question) for pair in answers],
+                [self.responses(pair) for pair in answers],
+                torch.cat([self.features(pair.image) for pair in answers]),
+                self.prompts.image_id,
+            )
+        drawings = [pair for pair in pairs if isinstance(pair, GenerationPair)]
+        for pair in drawings:
+            self.check_codes(pair)
+        return pack_generation(
+            [self.prompts.generation(pair.prompt) for pair in drawings],
+            [(pair.chosen_codes, pair.rejected_codes) for pair in drawings],
+            self.prompts.pad_id,
+        )
+
+    def responses(self, pair: UnderstandingPair) -> tuple[list[int], list[int]]:
+        """Ids of chosen and rejected with the end token: the sampled ones where the pair has them."""
+        made = [
+            list(tokens) if tokens is not None else self.prompts.response(text)
+            for text, tokens in ((pair.chosen, pair.chosen_tokens), (pair.rejected, pair.rejected_tokens))
+        ]
+        return [*made[0], self.prompts.eos_id], [*made[1], self.prompts.eos_id]
+
+    def check_codes(self, pair: GenerationPair) -> None:
+        codebook = self.core.generation_embeddings.num_embeddings
+        for codes in (pair.chosen_codes, pair.rejected_codes):
+            if len(codes) != self.num_image_tokens or not 0 <= min(codes) <= max(codes) < codebook:
+                raise ValueError(
+                    f"generation pair {pair.id!r} does not hold drawings of {self.num_image_tokens} codes below {codebook}"
+                )
+
+    def count_tokens(self, pair: Pair) -> tuple[int, int]:
+        if isinstance(pair, GenerationPair):
+            return len(pair.chosen_codes), len(pair.rejected_codes)
+        chosen, rejected = self.responses(pair)
+        return len(chosen), len(rejected)
+
+    def features(self, image: Picture) -> Tensor:
+        """What the language model sees of an image, [1, image tokens, width]: frozen, so computed once and kept."""
+        key = content_hash(image) if isinstance(image, bytes) else None
+        if key is not None and key in self._features:
+            return self._features[key]
+        pixels = self.processor.image_processor(to_image(image), return_tensors="pt")["pixel_values"]
+        with torch.no_grad():
+            made: Tensor = self.core.get_image_features(pixels.to(self.device, self.dtype)).pooler_output
+        size = made.numel() * made.element_size()
+        if key is not None and self._feature_bytes + size <= FEATURE_CACHE_BYTES:
+            self._features[key] = made
+            self._feature_bytes += size
+        return made
+
+    def embed(self, packed: Packed) -> Tensor:
+        ids, kinds = packed.ids.to(self.device), packed.kinds.to(self.device)
+        is_code = kinds == CODE
+        embeds: Tensor = self.core.language_model.embed_tokens(ids.masked_fill(is_code, 0)).clone()
+        if packed.features is not None:
+            embeds[kinds == FEATURE] = packed.features.reshape(-1, embeds.shape[-1])
+        if bool(is_code.any()):
+            embeds[is_code] = self.embed_codes(ids[is_code])
+        return embeds
+
+    def embed_codes(self, codes: Tensor) -> Tensor:
+        return self.core.generation_aligner(self.core.generation_embeddings(codes)).to(self.dtype)
+
+    def head(self, task: str, hidden: Tensor) -> Tensor:
+        """fp32 logits over words or over codes."""
+        if task == "understanding":
+            return self.network.lm_head(hidden.float())
+        return self.core.generation_head(hidden.float())
+
+    def log_probs(self, packed: Packed) -> LogProbs:
+        hidden = self.core.language_model(
+            inputs_embeds=self.embed(packed),
+            attention_mask=None if packed.mask is None else packed.mask.to(self.device),
+            position_ids=packed.positions.to(self.device),
+            use_cache=False,
+        ).last_hidden_state
+        chosen = hidden.reshape(-1, hidden.shape[-1])[packed.source.to(self.device)]
+        logits = self.head(packed.task, chosen)
+        target, sequence = packed.target.to(self.device), packed.sequence.to(self.device)
+        each = logits.log_softmax(dim=-1).gather(-1, target[:, None])[:, 0]
+        sums = torch.zeros(2 * packed.num_pairs, device=self.device).index_add(0, sequence, each)
+        counts = torch.bincount(sequence, minlength=2 * packed.num_pairs)
+        return LogProbs(sums.view(-1, 2), counts.view(-1, 2))
+
+    # Adapter
+
+    def add_adapter(self, settings: AdapterSettings) -> None:
+        """Raises ValueError when there is one already."""
+        if self.adapted is not None:
+            raise ValueError("the model already has an adapter; remove it first")
+        self.core.generation_head.float()
+        self.adapted = adapters.add(self.network, settings)
+
+    def remove_adapter(self) -> None:
+        if self.adapted is not None:
+            self.adapted.unload()
+            self.adapted = None
+            self.network.requires_grad_(False)
+
+    def save_adapter(self, folder: Path) -> None:
+        known = self.identity
+        card = {"base": known.name, "family": known.family, "fingerprint": known.fingerprint, "revision": known.revision}
+        adapters.save(self.trained(), folder, card)
+
+    def load_adapter(self, folder: Path) -> None:
+        """Replace the adapter by one from disk. Raises ValueError for an adapter of another model; the old one then stays."""
+        adapters.check_card(folder, self.identity.fingerprint, self.identity.name)
+        self.remove_adapter()
+        self.core.generation_head.float()
+        self.adapted = adapters.load(self.network, folder)
+
+    def trained(self) -> PeftModel:
+        if self.adapted is None:
+            raise ValueError("the model has no adapter; add or load one first")
+        return self.adapted
+
+    @contextmanager
+    def base_only(self) -> Iterator[None]:
+        if self.adapted is None:
+            yield
+            return
+        try:
+            with self.adapted.disable_adapter():
+                yield
+        finally:
+            adapters.freeze_again(self.adapted)
+
+    @contextmanager
+    def dropout(self, share: float) -> Iterator[None]:
+        with adapters.dropping(self.trained(), share):
+            yield
+
+    def shared_parameters(self) -> list[SharedParameter]:
+        return adapters.shared(self.trained())
+
+    def head_parameters(self) -> list[tuple[str, Parameter]]:
+        return adapters.head(self.trained())
+
+    # Sampling
+
+    @torch.inference_mode()
+    def answer(
+        self,
+        images: Sequence[Picture],
+        questions: Sequence[str],
+        sampling: Sampling = Sampling(temperature=0.0),
+        report: Report | None = None,
+    ) -> list[Answer]:
+        """One answer to each question about the image of the same index; `report` is told how many items each batch ended.
+
+        Raises ValueError when there are not as many images as questions.
+        """
+        if len(images) != len(questions):
+            raise ValueError(f"{len(images)} images for {len(questions)} questions")
+        prompts = [self.prompts.understanding(question) for question in questions]
+        made: dict[int, Answer] = {}
+        for chosen, names in batches([len(p) for p in prompts], sampling, report):
+            ids, valid = left_padded([prompts[i] for i in chosen], self.prompts.pad_id)
+            embeds = self.core.language_model.embed_tokens(ids.to(self.device)).clone()
+            seen = torch.cat([self.features(images[i]) for i in chosen])
+            embeds[(ids == self.prompts.image_id) & valid] = seen.reshape(-1, embeds.shape[-1])
+            noise = uniforms(sampling.seed, names, sampling.max_new_tokens).to(self.device)
+            decoder = self.decoder(len(chosen), ids.shape[1] + sampling.max_new_tokens)
+            hidden = decoder.prefill(embeds, valid.to(self.device))
+            tokens = torch.full((len(chosen), sampling.max_new_tokens), self.prompts.eos_id, device=self.device)
+            ended = torch.zeros(len(chosen), dtype=torch.bool, device=self.device)
+            for position in range(sampling.max_new_tokens):
+                token = choose(self.head("understanding", hidden), sampling.temperature, noise[:, position])
+                tokens[:, position] = torch.where(ended, self.prompts.eos_id, token)
+                ended |= token == self.prompts.eos_id
+                if bool(ended.all()) or position + 1 == sampling.max_new_tokens:
+                    break
+                hidden = decoder.step(self.core.language_model.embed_tokens(tokens[:, position]))
+            for i, row, done in zip(chosen, tokens.tolist(), ended.tolist(), strict=True):
+                kept = row[: row.index(self.prompts.eos_id)] if done else row
+                made[i] = Answer(self.prompts.text(kept), tuple(kept), done)
+        return [made[i] for i in range(len(questions))]
+
+    @torch.inference_mode()
+    def draw(self, prompts: Sequence[str], sampling: Sampling = Sampling(), report: Report | None = None) -> list[Drawing]:
+        """One drawing of each prompt; `report` is told how many items each batch ended."""
+        asked = [self.prompts.generation(prompt) for prompt in prompts]
+        made: dict[int, tuple[int, ...]] = {}
+        length = self.num_image_tokens
+        for chosen, names in batches([len(p) for p in asked], sampling, report):
+            rows = [asked[i] for i in chosen]
+            if sampling.guidance > 1:
+                rows = rows + [self.prompts.unconditional(row) for row in rows]
+            ids, valid = left_padded(rows, self.prompts.pad_id)
+            noise = uniforms(sampling.seed, names, length).to(self.device)
+            decoder = self.decoder(len(rows), ids.shape[1] + length)
+            hidden = decoder.prefill(self.core.language_model.embed_tokens(ids.to(self.device)), valid.to(self.device))
+            codes = torch.zeros(len(chosen), length, dtype=torch.long, device=self.device)
+            for position in range(length):
+                logits = guided(self.head("generation", hidden), sampling.guidance)
+                codes[:, position] = choose(logits, sampling.temperature, noise[:, position])
+                if position + 1 < length:
+                    hidden = decoder.step(self.embed_codes(codes[:, position].repeat(len(rows) // len(chosen))))
+            made |= dict(zip(chosen, map(tuple, codes.tolist()), strict=True))
+        ordered = [made[i] for i in range(len(prompts))]
+        return [Drawing(codes, pixels) for codes, pixels in zip(ordered, self.decode(ordered), strict=True)]
+
+    def decoder(self, rows: int, room: int) -> Decoder:
+        return Decoder(self.core.language_model, rows, room, self.dtype, self.device)
+
+    @torch.inference_mode()
+    def encode(self, images: Sequence[Picture], batch_size: int = 32) -> list[tuple[int, ...]]:
+        """VQ codes of images in raster order, by cosine to the codebook as the checkpoint's authors do.
+
+        transformers' own `encode` compares without normalising; the two agree where the codebook holds unit vectors.
+        """
+        vq = self.core.vqmodel
+        codebook = normalize(vq.quantize.embedding.weight.float(), dim=-1)
+        made: list[tuple[int, ...]] = []
+        for start in range(0, len(images), batch_size):
+            pictures = [to_image(image) for image in images[start : start + batch_size]]
+            pixels = self.processor.image_processor(pictures, return_tensors="pt")["pixel_values"].to(self.device)
+            latent = vq.quant_conv(vq.encoder(pixels.to(vq.quantize.embedding.weight.dtype))).float()
+            codes = torch.einsum("bchw,kc->bhwk", normalize(latent, dim=1), codebook).argmax(dim=-1)
+            made += [tuple(row) for row in codes.flatten(1).tolist()]
+        return made
+
+    @torch.inference_mode()
+    def decode(self, codes: Sequence[Sequence[int]], batch_size: int = 32) -> list[NDArray[np.uint8]]:
+        """Pixels [height, width, 3] of drawings given as codes."""
+        made: list[NDArray[np.uint8]] = []
+        for start in range(0, len(codes), batch_size):
+            batch = torch.tensor([list(row) for row in codes[start : start + batch_size]], device=self.device)
+            values = self.core.vqmodel.decode(batch).float().clamp(-1, 1)
+            made += list(((values + 1) * 127.5).round().byte().permute(0, 2, 3, 1).cpu().numpy())
+        return made

@@ -1,0 +1,86 @@
+"""From nothing to the folders in `weights/`: tokens, body, two CLIPs, then everything written as safetensors in 16 bit."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from bifrons.models.janus.load import from_network
+from bifrons.models.janus.model import JanusModel
+from bifrons.organism.architecture import build_config, build_model, build_processor, build_tokenizer
+from bifrons.organism.body import train_body
+from bifrons.organism.clip import build_clip, build_clip_tokenizer, build_image_processor, train_clip
+from bifrons.organism.recipe import ClipShape, OrganismRecipe
+from bifrons.organism.tokens import train_tokens
+from bifrons.records import write_json
+
+STAGES = ("body", "clip")
+
+
+def fresh(recipe: OrganismRecipe) -> JanusModel:
+    """The organism before training."""
+    torch.manual_seed(recipe.seed)
+    tokenizer = build_tokenizer()
+    config = build_config(
+        tokenizer,
+        hidden_size=recipe.hidden_size,
+        num_layers=recipe.num_layers,
+        intermediate_size=recipe.intermediate_size,
+        vision_size=recipe.vision_size,
+        vision_layers=recipe.vision_layers,
+        vq_channels=recipe.vq_channels,
+    )
+    return from_network(build_model(config, tokenizer), build_processor(tokenizer), name="organism")
+
+
+def train(out: Path, weights: Path, recipe: OrganismRecipe | None = None, stages: tuple[str, ...] = STAGES) -> None:
+    """Train what `stages` names, resuming in `out`, and write the finished folders below `weights`.
+
+    Raises ValueError for an unknown stage.
+    """
+    recipe = recipe or OrganismRecipe()
+    for stage in stages:
+        if stage not in STAGES:
+            raise ValueError(f"no stage {stage!r}; there are {', '.join(STAGES)}")
+    out.mkdir(parents=True, exist_ok=True)
+    write_json(out / "recipe.json", recipe.as_dict())
+    if "body" in stages:
+        model = fresh(recipe)
+        train_tokens(model.core.vqmodel, recipe.autoencoder, recipe.consistency, recipe.tokens, seed=recipe.seed, out=out)
+        with torch.no_grad():  # the body's code embeddings start as the codebook: like codes, like vectors
+            model.core.generation_embeddings.weight.copy_(model.core.vqmodel.quantize.embedding.weight)
+        train_body(model, recipe.body, seed=recipe.seed, out=out)
+        export(model.network, model.processor, weights / "organism")
+        model.network.generation_config.save_pretrained(weights / "organism")
+        finish(weights / "organism", out, recipe)
+    if "clip" in stages:
+        for name, shape in (("clip_curation", recipe.clip_curation), ("clip_evaluation", recipe.clip_evaluation)):
+            make_clip(recipe, shape, out / name, weights / name)
+
+
+def make_clip(recipe: OrganismRecipe, shape: ClipShape, out: Path, weights: Path) -> None:
+    torch.manual_seed(shape.seed)
+    tokenizer = build_clip_tokenizer()
+    network = build_clip(
+        tokenizer, width=shape.width, layers=shape.layers, patch_size=shape.patch_size, projection=shape.projection
+    )
+    train_clip(network, tokenizer, recipe.clip, seed=shape.seed, out=out)
+    export(network, build_image_processor(), weights)
+    tokenizer.save_pretrained(weights)
+    finish(weights, out, recipe)
+
+
+def export(network: Any, processor: Any, folder: Path) -> None:
+    """Write a network in bfloat16 with its processor, in the Hugging Face layout."""
+    shutil.rmtree(folder, ignore_errors=True)
+    network.to(torch.bfloat16).save_pretrained(folder, safe_serialization=True)
+    processor.save_pretrained(folder)
+
+
+def finish(folder: Path, out: Path, recipe: OrganismRecipe) -> None:
+    """Put recipe and training log beside the weights."""
+    write_json(folder / "recipe.json", recipe.as_dict())
+    shutil.copy(out / "log.jsonl", folder / "training_log.jsonl")

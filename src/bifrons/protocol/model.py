@@ -1,0 +1,167 @@
+"""What a unified multimodal model has to offer, so that every strategy, builder and metric can work on it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from bifrons.gradients import SharedParameter
+from bifrons.records import Pair
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from PIL.Image import Image
+    from torch import Tensor
+    from torch.nn import Parameter
+
+    from bifrons.records import GenerationPair, UnderstandingPair
+
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sampling:
+    """How responses are sampled.
+
+    `temperature` 0 is greedy. `guidance` is the classifier-free guidance scale of drawing (1 switches it off). Noise is a
+    function of (seed, item, position) alone; `items` names the items of a call where their index in it will not do.
+    """
+
+    temperature: float = 1.0
+    guidance: float = 5.0
+    seed: int = 0
+    max_new_tokens: int = 128
+    batch_size: int = 16
+    items: tuple[int, ...] | None = None
+
+    def __post_init__(self) -> None:
+        if self.temperature < 0:
+            raise ValueError(f"sampling temperature is {self.temperature}; it cannot be below 0")
+        if self.guidance < 1:
+            raise ValueError(f"guidance is {self.guidance}; 1 switches it off and less is not defined")
+        if self.batch_size < 1 or self.max_new_tokens < 1:
+            raise ValueError("batch_size and max_new_tokens have to be at least 1")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A sampled answer. `tokens` are the sampled ids without the end token; `finished` is False where the limit cut it."""
+
+    text: str
+    tokens: tuple[int, ...]
+    finished: bool = True
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Drawing:
+    """A sampled drawing: its VQ codes in raster order, and its pixels [height, width, 3] in 0..255."""
+
+    codes: tuple[int, ...]
+    pixels: NDArray[np.uint8]
+
+    @property
+    def image(self) -> Image:
+        from PIL import Image as pil
+
+        return pil.fromarray(self.pixels)
+
+
+@dataclass(frozen=True, slots=True)
+class LogProbs:
+    """Log-probabilities of responses, summed over their tokens, and their token counts: both [pairs, 2], chosen first."""
+
+    sums: Tensor
+    counts: Tensor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdapterSettings:
+    """LoRA on the language model's projections (Hu et al. 2021). `train_head` adds a trainable fp32 copy of the image head."""
+
+    rank: int = 64
+    alpha: float = 128.0
+    dropout: float = 0.05
+    train_head: bool = True
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.rank < 1:
+            raise ValueError(f"the adapter's rank is {self.rank}; it has to be at least 1")
+        if not 0 <= self.dropout < 1:
+            raise ValueError(f"the adapter's dropout is {self.dropout}; it has to be in [0, 1)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """Which model this is: `fingerprint` hashes the base weights, `revision` is the checkpoint's own, where it has one."""
+
+    name: str
+    family: str
+    fingerprint: str
+    revision: str = ""
+    facts: dict[str, int | float | str] = field(default_factory=dict)
+
+
+class UnifiedModel(Protocol):
+    """One body with two faces. Everything above this floor sees a model through these members alone."""
+
+    @property
+    def identity(self) -> Identity: ...
+
+    @property
+    def num_image_tokens(self) -> int: ...
+
+    # Packing and log-probabilities
+
+    def pack(self, pairs: Sequence[UnderstandingPair] | Sequence[GenerationPair]) -> Any:
+        """Rows for the pairs of one task; what is inside belongs to the family."""
+        ...
+
+    def log_probs(self, packed: Any) -> LogProbs:
+        """Of the conditional model, without guidance; log-softmax and sums in fp32. Differentiable."""
+        ...
+
+    def count_tokens(self, pair: Pair) -> tuple[int, int]:
+        """Tokens of chosen and rejected, as `log_probs` counts them."""
+        ...
+
+    # Adapter: what is trained
+
+    def add_adapter(self, settings: AdapterSettings) -> None: ...
+
+    def remove_adapter(self) -> None: ...
+
+    def save_adapter(self, folder: Path) -> None: ...
+
+    def load_adapter(self, folder: Path) -> None: ...
+
+    def base_only(self) -> AbstractContextManager[None]:
+        """Within this block the model is its base: the reference policy of an adapter that started from it."""
+        ...
+
+    def dropout(self, share: float) -> AbstractContextManager[None]:
+        """Within this block the adapter drops this share of its inputs; outside it nothing is dropped."""
+        ...
+
+    def shared_parameters(self) -> list[SharedParameter]:
+        """The trainable parameters that both tasks reach: what the Gramian is taken over."""
+        ...
+
+    def head_parameters(self) -> list[tuple[str, Parameter]]:
+        """The trainable parameters of the image head, outside the Gramian."""
+        ...
+
+    # Sampling
+
+    def answer(self, images: Sequence[Any], questions: Sequence[str], sampling: Sampling = ...) -> list[Answer]: ...
+
+    def draw(self, prompts: Sequence[str], sampling: Sampling = ...) -> list[Drawing]: ...
+
+    def encode(self, images: Sequence[Any]) -> list[tuple[int, ...]]: ...
+
+    def decode(self, codes: Sequence[Sequence[int]]) -> list[NDArray[np.uint8]]: ...
+
+

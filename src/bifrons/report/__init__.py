@@ -1,0 +1,5 @@
+"""Stored records of a study to one self-contained page, figures, CSV and LaTeX. Imports no torch."""
+
+from bifrons.report.page import write_report
+
+__all__ = ["write_report"]

@@ -1,0 +1,76 @@
+"""Image-text similarity by a CLIP network (Radford et al. 2021; CLIPScore: Hessel et al. 2021)."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.functional import normalize
+from transformers import AutoTokenizer, CLIPModel
+from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
+
+EMBEDDED = {
+    "scenes-curation": "organism/weights/clip_curation",
+    "scenes-evaluation": "organism/weights/clip_evaluation",
+}  # trained on scenes by this project: one to build data, one to evaluate
+
+
+class ClipScorer:
+    """Scores 100 * cosine(image, text). Two scorers are the same network exactly when their fingerprints are equal."""
+
+    def __init__(self, network: Any, tokenizer: Any, processor: Any, name: str) -> None:
+        self.network = network.eval().requires_grad_(False)
+        self.tokenizer = tokenizer
+        self.processor = processor
+        self.name = name
+        digest = hashlib.sha256()
+        for key, tensor in sorted(network.state_dict().items()):
+            digest.update(key.encode())
+            digest.update(tensor.contiguous().flatten().view(torch.uint8).numpy().data)
+        self.fingerprint = digest.hexdigest()[:20]
+
+    @torch.inference_mode()
+    def embed_images(self, images: Sequence[Any], batch_size: int = 64) -> Tensor:
+        """Unit vectors, [images, width], of PIL images or pixels [height, width, 3]."""
+        made: list[Tensor] = []
+        for start in range(0, len(images), batch_size):
+            pixels = self.processor(list(images[start : start + batch_size]), return_tensors="pt")["pixel_values"]
+            hidden = self.network.vision_model(pixel_values=pixels).pooler_output
+            made.append(normalize(self.network.visual_projection(hidden).float(), dim=-1))
+        return torch.cat(made)
+
+    @torch.inference_mode()
+    def embed_texts(self, texts: Sequence[str], batch_size: int = 64) -> Tensor:
+        """Unit vectors, [texts, width]; longer texts than the network takes are cut."""
+        made: list[Tensor] = []
+        limit = self.network.config.text_config.max_position_embeddings
+        for start in range(0, len(texts), batch_size):
+            batch = self.tokenizer(
+                list(texts[start : start + batch_size]), padding=True, truncation=True, max_length=limit, return_tensors="pt"
+            )
+            hidden = self.network.text_model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"])
+            made.append(normalize(self.network.text_projection(hidden.pooler_output).float(), dim=-1))
+        return torch.cat(made)
+
+    def scores(self, images: Sequence[Any], texts: Sequence[str]) -> list[float]:
+        """100 * cosine of each image with the text of the same index. Raises ValueError for lists of different lengths."""
+        if len(images) != len(texts):
+            raise ValueError(f"{len(images)} images for {len(texts)} texts")
+        if not images:
+            return []
+        return (100 * (self.embed_images(images) * self.embed_texts(texts)).sum(dim=-1)).tolist()
+
+
+def load_clip(name: str) -> ClipScorer:
+    """A scorer by its embedded name, or from a folder or hub name of a CLIP checkpoint (safetensors only)."""
+    folder = str(files("bifrons").joinpath(EMBEDDED[name])) if name in EMBEDDED else name
+    if not Path(folder).is_dir() and folder.count("/") != 1:
+        raise ValueError(f"no CLIP {name!r}: give {', '.join(EMBEDDED)}, a folder, or a hub name such as owner/model")
+    network = CLIPModel.from_pretrained(folder, use_safetensors=True, trust_remote_code=False, dtype=torch.float32)
+    tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+    return ClipScorer(network, tokenizer, CLIPImageProcessorPil.from_pretrained(folder), name)

@@ -1,0 +1,71 @@
+"""Log-probabilities of the reference policy: computed once, before step 0, in the same packing and dtype as training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from bifrons.protocol import UnifiedModel
+from bifrons.records import GenerationPair, Task, UnderstandingPair, pairs_hash, run_key
+
+REFERENCE_VERSION = 1
+NUM_RECHECKED = 4
+MAX_NOISE = {"float32": 1e-2, "bfloat16": 2.0, "float16": 0.5}  # nats a margin may be away from 0 before step 0
+
+Pairs = Sequence[UnderstandingPair] | Sequence[GenerationPair]
+
+
+def reference_log_probs(
+    model: UnifiedModel, task: Task, pairs: Pairs, cache: Path | None = None, report: Callable[[str], None] | None = None
+) -> tuple[Tensor, float]:
+    """[pairs, 2] sums of the base model, chosen first, and the largest margin that recomputing a few pairs leaves (nats).
+
+    With `cache`, a folder, what was computed before for the same weights, dtype, packing and pairs is read from there. Raises
+    ValueError when the margin at step 0 is too large to be noise: the cache or the model is then not what it says.
+    """
+    identity = model.identity
+    definition = {
+        "reference": REFERENCE_VERSION,
+        "task": task,
+        "model": identity.fingerprint,
+        "dtype": identity.facts.get("dtype", ""),
+        "packing": getattr(model, "packing_version", 1),
+        "pairs": pairs_hash(list(pairs)),  # type: ignore[arg-type]
+    }
+    path = None if cache is None else cache / f"reference-{task}-{run_key(definition)}.safetensors"
+    sums = None if path is None or not path.is_file() else read(path, len(pairs))
+    if sums is None:
+        if report:
+            report(f"reference log-probabilities of {len(pairs)} {task} pairs")
+        with model.base_only(), torch.no_grad():
+            sums = torch.cat([model.log_probs(model.pack([pair])).sums.cpu() for pair in pairs])  # type: ignore[list-item]
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            part = path.with_suffix(".part")
+            save_file({"sums": sums}, part)
+            part.replace(path)
+    return sums, step_zero_noise(model, task, pairs, sums)
+
+
+def step_zero_noise(model: UnifiedModel, task: Task, pairs: Pairs, sums: Tensor) -> float:
+    """The largest absolute margin of the policy before step 0 over a few pairs; exactly 0 where arithmetic repeats."""
+    chosen = sorted({i * len(pairs) // NUM_RECHECKED for i in range(NUM_RECHECKED)})
+    with torch.no_grad():
+        again = torch.cat([model.log_probs(model.pack([pairs[i]])).sums.cpu() for i in chosen])  # type: ignore[list-item]
+    ratios = again - sums[chosen]
+    noise = float((ratios[:, 0] - ratios[:, 1]).abs().max())
+    limit = MAX_NOISE.get(str(model.identity.facts.get("dtype", "")), 1e-2)
+    if not noise <= limit:
+        raise ValueError(f"the {task} margin before step 0 is {noise:.3g} nats, above {limit}: the reference is not of this model and adapter")
+    return noise
+
+
+def read(path: Path, num_pairs: int) -> Tensor | None:
+    with safe_open(path, "pt") as file:
+        sums: Tensor = file.get_tensor("sums")
+    return sums if sums.shape == (num_pairs, 2) else None
