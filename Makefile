@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-PIP := $(BIN)/pip --disable-pip-version-check --quiet
+PIP := $(BIN)/pip --disable-pip-version-check -qq
 
 .PHONY: venv demo test test-unit check format clean
 
@@ -27,7 +27,7 @@ test: $(READY)
 	$(BIN)/pytest
 
 test-unit: $(READY)
-	$(BIN)/pytest -m 'not slow and not gpu'
+	$(BIN)/pytest -m 'not slow'
 
 check: $(READY)
 	$(BIN)/ruff format --check .

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 from transformers import AutoTokenizer, CLIPModel
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
+from transformers.utils import logging
 
 EMBEDDED = {
     "scenes-curation": "organism/weights/clip_curation",
@@ -71,6 +72,10 @@ def load_clip(name: str) -> ClipScorer:
     folder = str(files("bifrons").joinpath(EMBEDDED[name])) if name in EMBEDDED else name
     if not Path(folder).is_dir() and folder.count("/") != 1:
         raise ValueError(f"no CLIP {name!r}: give {', '.join(EMBEDDED)}, a folder, or a hub name such as owner/model")
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
     network = CLIPModel.from_pretrained(folder, use_safetensors=True, trust_remote_code=False, dtype=torch.float32)
+    if shown:
+        logging.enable_progress_bar()
     tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
     return ClipScorer(network, tokenizer, CLIPImageProcessorPil.from_pretrained(folder), name)

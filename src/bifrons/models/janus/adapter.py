@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,14 +33,23 @@ def add(network: Any, settings: AdapterSettings) -> PeftModel:
         target_modules=TARGETS,
         modules_to_save=[HEAD] if settings.train_head else None,
     )
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), quiet():
         torch.manual_seed(settings.seed)
         wrapped = get_peft_model(network, config)
     return prepared(wrapped)
 
 
 def load(network: Any, folder: Path) -> PeftModel:
-    return prepared(PeftModel.from_pretrained(network, str(folder), is_trainable=True))  # type: ignore[return-value]
+    with quiet():
+        return prepared(PeftModel.from_pretrained(network, str(folder), is_trainable=True))
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """PEFT reads an attribute that newer transformers call deprecated; that is theirs to settle."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*", category=FutureWarning)
+        yield
 
 
 def prepared(wrapped: Any) -> PeftModel:

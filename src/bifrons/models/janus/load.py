@@ -11,6 +11,7 @@ from transformers import AutoTokenizer, JanusForConditionalGeneration, JanusProc
 from transformers.models.janus.image_processing_pil_janus import JanusImageProcessorPil
 
 from bifrons.models.janus.model import JanusModel
+from bifrons.models.quiet import no_progress_bar
 from bifrons.protocol import Identity
 
 
@@ -22,9 +23,10 @@ def from_folder(folder: str, *, name: str, revision: str = "", dtype: torch.dtyp
     options: dict[str, Any] = {"revision": revision} if revision else {}
     if Path(folder).is_dir() and not list(Path(folder).glob("*.safetensors")):
         raise ValueError(f"{folder}: holds no safetensors weights; other formats are not loaded")
-    network = JanusForConditionalGeneration.from_pretrained(
-        folder, dtype=dtype or "auto", use_safetensors=True, trust_remote_code=False, attn_implementation="sdpa", **options
-    )
+    with no_progress_bar():
+        network = JanusForConditionalGeneration.from_pretrained(
+            folder, dtype=dtype or "auto", use_safetensors=True, trust_remote_code=False, attn_implementation="sdpa", **options
+        )
     tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False, **options)
     images = JanusImageProcessorPil.from_pretrained(folder, **options)
     processor = JanusProcessor(

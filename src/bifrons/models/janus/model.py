@@ -37,6 +37,7 @@ class JanusModel:
         network.lm_head.float()
         self.network = network
         self.core = network.model  # transformers' JanusModel; PEFT wraps its parts in place
+        self.base_head = self.core.generation_head  # PEFT's unload would leave the trained copy in its place
         self.processor = processor
         self.prompts = Prompts(processor, network.config.image_token_id)
         self.adapted: PeftModel | None = None
@@ -165,6 +166,7 @@ class JanusModel:
         if self.adapted is not None:
             self.adapted.unload()
             self.adapted = None
+            self.core.generation_head = self.base_head
             self.network.requires_grad_(False)
 
     def save_adapter(self, folder: Path) -> None:

@@ -1,0 +1,178 @@
+"""The verbs of `bifrons`. A user's mistake is one line on standard error and exit code 2."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from bifrons.cli import organism, pairs
+
+app = typer.Typer(
+    help="Align both faces of a unified multimodal model with preferences, and see whether they fight.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+)
+app.add_typer(pairs.app, name="pairs", help="Build, check and show preference pairs.")
+app.add_typer(organism.app, name="organism", help="Train and measure the embedded models.")
+
+Model = Annotated[str, typer.Option(help="`organism`, a local folder in the Hugging Face layout, or a hub name.")]
+Adapter = Annotated[Optional[Path], typer.Option(help="Folder of a trained adapter.")]
+Out = Annotated[Path, typer.Option(help="Where runs are kept.")]
+
+
+@app.command()
+def study(
+    file: Annotated[Path, typer.Argument(help="The study file, TOML.")],
+    out: Out = Path("runs"),
+    set_: Annotated[Optional[list[str]], typer.Option("--set", help="Override a key: `--set training.steps=100`.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="List cells, time and memory; run nothing.")] = False,
+) -> None:
+    """Run a study: every method, every seed, evaluation, statistics, report. What is done already is not done again."""
+    from bifrons.study import estimate, read_study, run_study
+
+    config = read_study(file, tuple(set_ or ()))
+    if dry_run:
+        typer.echo(estimate(config))
+        return
+    from bifrons.report import write_report
+
+    folder, outcomes = run_study(config, file.stem, out)
+    for outcome in outcomes:
+        if outcome.status != "done":
+            typer.echo(f"bifrons: {outcome.cell.name} is {outcome.status}: {outcome.reason}", err=True)
+    typer.echo(f"report: {write_report(folder).resolve()}")
+    if any(outcome.status != "done" for outcome in outcomes):
+        raise typer.Exit(1)
+
+
+@app.command()
+def align(
+    understanding: Annotated[Optional[Path], typer.Option(help="Understanding pairs, Parquet.")] = None,
+    generation: Annotated[Optional[Path], typer.Option(help="Generation pairs, Parquet.")] = None,
+    strategy: Annotated[str, typer.Option(help="A strategy's name, or module:function.")] = "gradient_weighted",
+    model: Model = "organism",
+    out: Annotated[Path, typer.Option(help="Folder of this run; it resumes there.")] = Path("runs/align"),
+    steps: Annotated[int, typer.Option(help="Optimizer steps.")] = 1000,
+    learning_rate: Annotated[float, typer.Option(help="Peak of the cosine schedule.")] = 5e-6,
+    beta: Annotated[float, typer.Option(help="DPO's beta, of both tasks.")] = 0.1,
+    rank: Annotated[int, typer.Option(help="LoRA rank; alpha is twice as much.")] = 64,
+    seed: Annotated[int, typer.Option(help="Seed of order, dropout and adapter.")] = 0,
+) -> None:
+    """Train one adapter on your pairs of one task or of both."""
+    from bifrons.models import load
+    from bifrons.protocol import AdapterSettings
+    from bifrons.records import read_pairs
+    from bifrons.training import align as train
+
+    run = train(
+        load(model),
+        understanding=None if understanding is None else read_pairs(understanding),  # type: ignore[arg-type]
+        generation=None if generation is None else read_pairs(generation),  # type: ignore[arg-type]
+        strategy=strategy,
+        steps=steps,
+        learning_rate=learning_rate,
+        beta=beta,
+        adapter=AdapterSettings(rank=rank, alpha=2 * rank, seed=seed),
+        seed=seed,
+        out=out,
+    )
+    for task, loss in (("understanding", run.record.loss_understanding), ("generation", run.record.loss_generation)):
+        if loss is not None:
+            typer.echo(f"{task} loss, mean of the last steps: {loss:.4f} (ln 2 = 0.6931 is untrained)")
+    typer.echo(f"adapter: {(out / 'adapter').resolve()}")
+
+
+@app.command()
+def evaluate(
+    model: Model = "organism",
+    adapter: Adapter = None,
+    items: Annotated[int, typer.Option(help="Evaluation scenes.")] = 200,
+    seed: Annotated[int, typer.Option(help="Seed of sampling.")] = 0,
+    out: Annotated[Optional[Path], typer.Option(help="Write per-item scores to this JSON file.")] = None,
+) -> None:
+    """Score a model, with or without an adapter, on held-out scenes."""
+    from bifrons.evaluation import METRICS, respond
+    from bifrons.evaluation import evaluate as score
+    from bifrons.models import load
+    from bifrons.records import write_json
+    from bifrons.scorers.clip import load_clip
+    from bifrons.sources import scene_examples
+    from bifrons.stats import summarise
+
+    responses = respond(load(model, adapter=adapter), scene_examples("evaluation", items, 0), seed=seed)
+    found = score(responses, clip=load_clip("scenes-evaluation"))
+    for scores in found:
+        label = METRICS[scores.metric].label
+        if scores.value is not None:
+            typer.echo(f"{label:34} {scores.value:8.3f}")
+        elif len(scores.items) > 1:
+            summary = summarise(list(scores.items.values()))
+            typer.echo(f"{label:34} {summary.mean:8.3f}  [{summary.interval.low:.3f}, {summary.interval.high:.3f}]  n {summary.n}")
+        else:
+            typer.echo(f"{label:34}        -  {scores.reason}")
+    if out is not None:
+        write_json(out, {s.metric: {"items": s.items, "value": s.value, "reason": s.reason} for s in found})
+
+
+@app.command()
+def merge(
+    understanding: Annotated[Path, typer.Argument(help="Adapter trained on understanding.")],
+    generation: Annotated[Path, typer.Argument(help="Adapter trained on generation.")],
+    out: Annotated[Path, typer.Option(help="Folder of the new adapter.")],
+    weight: Annotated[float, typer.Option(help="Share of the generation side, 0 to 1.")] = 0.5,
+) -> None:
+    """Interpolate two adapters exactly in their effective update (a rewarded soup)."""
+    from bifrons.merge import soup
+
+    if out.exists():
+        raise ValueError(f"{out}: exists already, and nothing is overwritten")
+    soup(understanding, generation, weight, out)
+    typer.echo(f"adapter: {out.resolve()}")
+
+
+@app.command()
+def sample(
+    prompt: Annotated[Optional[str], typer.Option(help="Draw this.")] = None,
+    image: Annotated[Optional[Path], typer.Option(help="Ask about this image.")] = None,
+    question: Annotated[str, typer.Option(help="What is asked about the image.")] = "what is in the picture?",
+    model: Model = "organism",
+    adapter: Adapter = None,
+    out: Annotated[Path, typer.Option(help="Where the drawing goes, PNG.")] = Path("drawing.png"),
+    temperature: Annotated[float, typer.Option(help="0 is greedy.")] = 1.0,
+    guidance: Annotated[float, typer.Option(help="Guidance of drawing; 1 is none.")] = 5.0,
+    seed: Annotated[int, typer.Option(help="Seed of sampling.")] = 0,
+) -> None:
+    """Draw a prompt, or answer a question about an image."""
+    from bifrons.models import load
+    from bifrons.protocol import Sampling
+
+    if (prompt is None) == (image is None):
+        raise ValueError("give either --prompt, to draw, or --image, to ask about it")
+    loaded = load(model, adapter=adapter)
+    sampling = Sampling(temperature=temperature, guidance=guidance, seed=seed)
+    if prompt is not None:
+        loaded.draw([prompt], sampling)[0].image.save(out)
+        typer.echo(f"drawing: {out.resolve()}")
+    else:
+        typer.echo(loaded.answer([image], [question], sampling)[0].text)
+
+
+@app.command()
+def report(folder: Annotated[Path, typer.Argument(help="A study's folder, such as runs/demo.")]) -> None:
+    """Write the report of a study again from its records; needs no model."""
+    from bifrons.report import write_report
+
+    typer.echo(f"report: {write_report(folder).resolve()}")
+
+
+def main() -> None:
+    """Entry point: a ValueError is a user's mistake, told in one line."""
+    try:
+        app()
+    except (ValueError, OSError) as error:
+        print(f"bifrons: {' '.join(str(error).split())}", file=sys.stderr)
+        sys.exit(2)

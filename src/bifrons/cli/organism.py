@@ -1,0 +1,42 @@
+"""`bifrons organism train / measure`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(no_args_is_help=True)
+
+
+@app.command()
+def train(
+    out: Annotated[Path, typer.Option(help="Where checkpoints and the log go; a run resumes there.")] = Path("runs/organism"),
+    weights: Annotated[Path, typer.Option(help="Where the finished folders go.")] = Path("runs/organism/weights"),
+    only: Annotated[str, typer.Option(help="body, clip or all.")] = "all",
+) -> None:
+    """Train the embedded models from nothing: an hour or two on two cores, with checkpoints."""
+    from bifrons.organism.train import STAGES
+    from bifrons.organism.train import train as run
+
+    run(out, weights, stages=STAGES if only == "all" else (only,))
+    typer.echo(f"weights: {weights.resolve()}")
+
+
+@app.command()
+def measure(
+    out: Annotated[Path | None, typer.Option(help="Write the figures to this JSON file.")] = None,
+    scenes: Annotated[int, typer.Option(help="Held-out scenes for each figure.")] = 400,
+) -> None:
+    """Measure the embedded models against their quality bars: reading, drawing, tokens, retrieval."""
+    from bifrons.organism.quality import measure as run
+    from bifrons.records import write_json
+
+    figures = run(num_scenes=scenes)
+    for name, (value, low, high) in figures.items():
+        bar = f"bar {low:g} to {high:g}" if high < float("inf") else f"bar at least {low:g}"
+        holds = "holds" if low <= value <= high else "FALLS SHORT"
+        typer.echo(f"{name:44} {value:8.4f}   {bar:22} {holds}" if low > float("-inf") else f"{name:44} {value:8.4f}")
+    if out is not None:
+        write_json(out, {name: value for name, (value, _, _) in figures.items()})

@@ -1,0 +1,314 @@
+"""Runs what is missing of a study: pairs, diagnosis, cells; then results, gallery and the study's own record."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from bifrons.diagnostics import diagnose_gradients
+from bifrons.merge import soup
+from bifrons.models import load
+from bifrons.protocol import AdapterSettings, UnifiedModel
+from bifrons.records import StepRecord, pairs_hash, read_json, read_steps, run_key, write_json
+from bifrons.scorers import LengthConstants
+from bifrons.scorers.clip import ClipScorer, load_clip
+from bifrons.study.cells import BASE, Cell, cells_of
+from bifrons.study.config import StudyConfig
+from bifrons.study.data import StudyData, load_data
+from bifrons.study.evaluation import evaluate_model, evaluation_path, separate
+from bifrons.study.gallery import write_gallery
+from bifrons.study.progress import StudyProgress
+from bifrons.study.results import write_results
+from bifrons.training import Recipe, align
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of a cell. `folder` is empty for cells that are put together from others."""
+
+    cell: Cell
+    status: str
+    reason: str = ""
+    key: str = ""
+    evaluation: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Context:
+    """All that running a cell needs."""
+
+    config: StudyConfig
+    folder: Path
+    model: UnifiedModel
+    data: StudyData
+    clip: ClipScorer
+    progress: StudyProgress
+    constants: LengthConstants | None = None
+    outcomes: dict[Cell, Outcome] = field(default_factory=dict)
+
+
+def run_study(config: StudyConfig, name: str, out: Path, *, progress: bool = True) -> tuple[Path, list[Outcome]]:
+    """Run the study `name` in `out/name`; what was done before is not done again. The folder, and what became of each cell.
+
+    Raises ValueError when another process runs the same study, and for what its files and settings get wrong.
+    """
+    folder = out / name
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / ".lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise ValueError(f"{folder}: another process runs this study") from None
+    try:
+        with StudyProgress(shown=progress) as shown:
+            return folder, run_locked(config, name, folder, shown)
+    finally:
+        lock.release()
+
+
+def run_locked(config: StudyConfig, name: str, folder: Path, progress: StudyProgress) -> list[Outcome]:
+    progress.say(f"loading {config.model}")
+    model = load(config.model, revision=config.revision)
+    curation, clip = load_clip(config.data.curation_clip), load_clip(config.evaluation.clip)
+    if curation.fingerprint == clip.fingerprint:
+        raise ValueError("data.curation_clip and evaluation.clip have the same weights: what built the data may not judge it")
+    data = load_data(config, model, folder / "pairs", progress.say)
+    diagnose(config, model, data, folder, progress)
+    context = Context(config, folder, model, data, clip, progress)
+    cells = cells_of(config)
+    progress.start(len(cells))
+    for cell in cells:
+        progress.cell(cell.name)
+        context.outcomes[cell] = run_cell(context, cell)
+        progress.done(cell.name, context.outcomes[cell].reason)
+    outcomes = list(context.outcomes.values())
+    write_results(name, config, folder, outcomes, model.identity)
+    write_gallery(config, folder, outcomes, model, data)
+    write_study_record(name, config, folder, outcomes, model, data)
+    return outcomes
+
+
+def run_cell(context: Context, cell: Cell) -> Outcome:
+    """One cell, whatever happens in it: a failure becomes its reason, and the study goes on."""
+    for need in cell.needs:
+        if context.outcomes[need].status != "done":
+            return Outcome(cell, "missing", f"needs {need.name}, which is {context.outcomes[need].status}")
+    try:
+        return WORK[cell.kind](context, cell)
+    except Exception as error:
+        reason = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no message'}"
+        return Outcome(cell, "failed", reason)
+    finally:
+        context.model.remove_adapter()
+
+
+def run_base(context: Context, cell: Cell) -> Outcome:
+    key = run_key({"base": context.model.identity.fingerprint})
+    found = evaluated(context, cell, context.folder / key)
+    context.constants = LengthConstants(**found["constants"])
+    return finish(context, cell, key, found)
+
+
+def run_train(context: Context, cell: Cell) -> Outcome:
+    recipe = recipe_of(context, cell)
+    data = {"understanding": context.data.understanding, "generation": context.data.generation}
+    tasks = recipe.make().tasks
+    hashes = {task: pairs_hash(data[task]) for task in tasks}  # type: ignore[arg-type]
+    key = run_key(recipe.definition(context.model.identity, hashes))
+    folder = context.folder / key
+    if (folder / "record.json").is_file():
+        if not evaluation_file(context, cell, folder).is_file():
+            context.model.load_adapter(folder / "adapter")
+    else:
+        mark(folder, cell, key, "running")
+        show: Callable[[StepRecord], None] = context.progress.stepper(recipe.steps)
+        align(
+            context.model,
+            **{task: data[task] for task in tasks},  # type: ignore[arg-type]
+            recipe=recipe,
+            out=folder,
+            reference_cache=context.folder / "reference",
+            on_step=show,
+            progress=False,
+        )
+    return finish(context, cell, key, evaluated(context, cell, folder))
+
+
+def recipe_of(context: Context, cell: Cell) -> Recipe:
+    settings = context.config.training
+    strategy_settings: dict[str, float] = {}
+    if cell.method == "fixed_weight":
+        strategy_settings = held_weights(context.folder / context.outcomes[cell.needs[0]].key / "steps.jsonl")
+    return Recipe(
+        strategy=cell.method,
+        strategy_settings=strategy_settings,
+        steps=settings.steps,
+        pairs_per_step=settings.pairs_per_step,
+        beta_understanding=settings.beta,
+        beta_generation=settings.beta,
+        learning_rate=settings.learning_rate,
+        weight_decay=settings.weight_decay,
+        clip=settings.clip,
+        clip_mode=settings.clip_mode,
+        adapter=AdapterSettings(rank=settings.rank, alpha=settings.alpha, dropout=settings.dropout, seed=cell.seed),
+        seed=cell.seed,
+    )
+
+
+def held_weights(steps: Path) -> dict[str, float]:
+    """The median weights of the second half of a run."""
+    weights = [step.weights for step in read_steps(steps)]
+    second = weights[len(weights) // 2 :]
+    return {
+        "understanding": statistics.median(w.understanding for w in second),
+        "generation": statistics.median(w.generation for w in second),
+    }
+
+
+def run_soup(context: Context, cell: Cell) -> Outcome:
+    weight = dict(cell.setting)["weight"]
+    keys = [context.outcomes[need].key for need in cell.needs]
+    key = run_key({"soup": keys, "weight": weight})
+    folder = context.folder / key
+    if not (folder / "adapter" / "adapter_config.json").is_file():
+        soup(*(context.folder / k / "adapter" for k in keys), weight, folder / "adapter")  # type: ignore[misc]
+    if not evaluation_file(context, cell, folder).is_file():
+        context.model.load_adapter(folder / "adapter")
+    return finish(context, cell, key, evaluated(context, cell, folder))
+
+
+def run_separate(context: Context, cell: Cell) -> Outcome:
+    understanding, generation = (context.outcomes[need] for need in cell.needs)
+    return Outcome(cell, "done", evaluation=separate(understanding.evaluation, generation.evaluation))
+
+
+WORK: dict[str, Callable[[Context, Cell], Outcome]] = {
+    "base": run_base,
+    "train": run_train,
+    "soup": run_soup,
+    "separate": run_separate,
+}
+
+
+def evaluation_file(context: Context, cell: Cell, folder: Path) -> Path:
+    constants = None if cell.kind == "base" else context.constants
+    return evaluation_path(folder, context.config.evaluation, cell.seed, context.clip, constants)
+
+
+def evaluated(context: Context, cell: Cell, folder: Path) -> dict[str, Any]:
+    if cell.kind != "base" and context.constants is None:
+        raise ValueError("the base could not be evaluated, so nothing can be scored against it")
+    return evaluate_model(
+        context.model,
+        context.data.evaluation,
+        context.config.evaluation,
+        context.clip,
+        seed=cell.seed,
+        constants=None if cell.kind == "base" else context.constants,
+        path=evaluation_file(context, cell, folder),
+        report=context.progress.asker(len(context.data.evaluation)),
+    )
+
+
+def mark(folder: Path, cell: Cell, key: str, status: str) -> None:
+    record = {"status": status, "method": cell.method, "seed": cell.seed, "setting": dict(cell.setting), "key": key}
+    write_json(folder / "status.json", record)
+
+
+def finish(context: Context, cell: Cell, key: str, evaluation: dict[str, Any]) -> Outcome:
+    mark(context.folder / key, cell, key, "done")
+    return Outcome(cell, "done", key=key, evaluation=evaluation)
+
+
+def diagnose(config: StudyConfig, model: UnifiedModel, data: StudyData, folder: Path, progress: StudyProgress) -> None:
+    """Gradients of the untrained model, on a fresh adapter that is thrown away; kept in `diagnosis.json`."""
+    path = folder / "diagnosis.json"
+    settings = config.training
+    definition = {
+        "batches": config.diagnosis.batches,
+        "rank": settings.rank,
+        "alpha": settings.alpha,
+        "beta": settings.beta,
+        "model": model.identity.fingerprint,
+        "pairs": [pairs_hash(data.understanding), pairs_hash(data.generation)],
+    }
+    key = run_key(definition)
+    if config.diagnosis.batches == 0 or (path.is_file() and read_json(path).get("key") == key):
+        return
+    progress.say(f"gradients of the untrained model, {config.diagnosis.batches} batches")
+    model.add_adapter(AdapterSettings(rank=settings.rank, alpha=settings.alpha, dropout=0.0))
+    try:
+        found = diagnose_gradients(model, data.understanding, data.generation, batches=config.diagnosis.batches, beta=settings.beta)
+    finally:
+        model.remove_adapter()
+    write_json(path, {"key": key, **found.as_json()})
+
+
+def write_study_record(
+    name: str, config: StudyConfig, folder: Path, outcomes: list[Outcome], model: UnifiedModel, data: StudyData
+) -> None:
+    from bifrons.study.describe import describe_methods, describe_metrics
+
+    path = folder / "study.json"
+    created = read_json(path)["created"] if path.is_file() else datetime.now(UTC).isoformat(timespec="seconds")
+    records = [read_json(folder / o.key / "record.json") for o in outcomes if o.cell.kind == "train" and o.status == "done"]
+    noise = {}
+    for task in ("understanding", "generation"):
+        values = [r[f"margin_noise_{task}"] for r in records if r[f"margin_noise_{task}"] is not None]
+        noise[task] = max(values) if values else None
+    identity = model.identity
+    write_json(
+        path,
+        {
+            "study": name,
+            "title": config.title,
+            "description": config.description,
+            "model": identity.name,
+            "model_label": f"{identity.name} ({identity.family}, {int(identity.facts['parameters']) / 1e6:.1f} M parameters)",
+            "created": created,
+            "settings": flat(config.model_dump(mode="json", exclude={"title", "description"})),
+            "metrics": describe_metrics(),
+            "methods": describe_methods([BASE, *config.methods]),
+            "cells": [
+                {
+                    "method": o.cell.method,
+                    "seed": o.cell.seed,
+                    "setting": dict(o.cell.setting),
+                    "key": o.key,
+                    "status": o.status,
+                    "reason": o.reason,
+                }
+                for o in outcomes
+            ],
+            "pairs": data.summary,
+            "margin_noise": noise,
+            "notes": [
+                "A CLIP trained on scenes judges similarity here, so published CLIPScores stand beside it only as differences.",
+                "Length constants of the VQA score are scaled to the base model's own answer length: "
+                + ", ".join(f"{k} {v:.2f} words" for k, v in asdict_constants(outcomes).items())
+                + ".",
+            ],
+        },
+    )
+
+
+def asdict_constants(outcomes: list[Outcome]) -> dict[str, float]:
+    done = [o for o in outcomes if o.status == "done"]
+    return done[0].evaluation["constants"] if done else asdict(LengthConstants())
+
+
+def flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested settings with dotted keys."""
+    found: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, dict):
+            found |= flat(value, f"{prefix}{key}.")
+        else:
+            found[f"{prefix}{key}"] = value
+    return found
