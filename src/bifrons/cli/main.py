@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
@@ -20,7 +20,7 @@ app.add_typer(pairs.app, name="pairs", help="Build, check and show preference pa
 app.add_typer(organism.app, name="organism", help="Train and measure the embedded models.")
 
 Model = Annotated[str, typer.Option(help="`organism`, a local folder in the Hugging Face layout, or a hub name.")]
-Adapter = Annotated[Optional[Path], typer.Option(help="Folder of a trained adapter.")]
+Adapter = Annotated[Path | None, typer.Option(help="Folder of a trained adapter.")]
 Out = Annotated[Path, typer.Option(help="Where runs are kept.")]
 
 
@@ -28,7 +28,7 @@ Out = Annotated[Path, typer.Option(help="Where runs are kept.")]
 def study(
     file: Annotated[Path, typer.Argument(help="The study file, TOML.")],
     out: Out = Path("runs"),
-    set_: Annotated[Optional[list[str]], typer.Option("--set", help="Override a key: `--set training.steps=100`.")] = None,
+    set_: Annotated[list[str] | None, typer.Option("--set", help="Override a key: `--set training.steps=100`.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="List cells, time and memory; run nothing.")] = False,
 ) -> None:
     """Run a study: every method, every seed, evaluation, statistics, report. What is done already is not done again."""
@@ -51,8 +51,8 @@ def study(
 
 @app.command()
 def align(
-    understanding: Annotated[Optional[Path], typer.Option(help="Understanding pairs, Parquet.")] = None,
-    generation: Annotated[Optional[Path], typer.Option(help="Generation pairs, Parquet.")] = None,
+    understanding: Annotated[Path | None, typer.Option(help="Understanding pairs, Parquet.")] = None,
+    generation: Annotated[Path | None, typer.Option(help="Generation pairs, Parquet.")] = None,
     strategy: Annotated[str, typer.Option(help="A strategy's name, or module:function.")] = "gradient_weighted",
     model: Model = "organism",
     out: Annotated[Path, typer.Option(help="Folder of this run; it resumes there.")] = Path("runs/align"),
@@ -92,7 +92,7 @@ def evaluate(
     adapter: Adapter = None,
     items: Annotated[int, typer.Option(help="Evaluation scenes.")] = 200,
     seed: Annotated[int, typer.Option(help="Seed of sampling.")] = 0,
-    out: Annotated[Optional[Path], typer.Option(help="Write per-item scores to this JSON file.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Write per-item scores to this JSON file.")] = None,
 ) -> None:
     """Score a model, with or without an adapter, on held-out scenes."""
     from bifrons.evaluation import METRICS, respond
@@ -111,7 +111,8 @@ def evaluate(
             typer.echo(f"{label:34} {scores.value:8.3f}")
         elif len(scores.items) > 1:
             summary = summarise(list(scores.items.values()))
-            typer.echo(f"{label:34} {summary.mean:8.3f}  [{summary.interval.low:.3f}, {summary.interval.high:.3f}]  n {summary.n}")
+            low, high = summary.interval.low, summary.interval.high
+            typer.echo(f"{label:34} {summary.mean:8.3f}  [{low:.3f}, {high:.3f}]  n {summary.n}")
         else:
             typer.echo(f"{label:34}        -  {scores.reason}")
     if out is not None:
@@ -136,8 +137,8 @@ def merge(
 
 @app.command()
 def sample(
-    prompt: Annotated[Optional[str], typer.Option(help="Draw this.")] = None,
-    image: Annotated[Optional[Path], typer.Option(help="Ask about this image.")] = None,
+    prompt: Annotated[str | None, typer.Option(help="Draw this.")] = None,
+    image: Annotated[Path | None, typer.Option(help="Ask about this image.")] = None,
     question: Annotated[str, typer.Option(help="What is asked about the image.")] = "what is in the picture?",
     model: Model = "organism",
     adapter: Adapter = None,
@@ -174,5 +175,5 @@ def main() -> None:
     try:
         app()
     except (ValueError, OSError) as error:
-        print(f"bifrons: {' '.join(str(error).split())}", file=sys.stderr)
+        sys.stderr.write(f"bifrons: {' '.join(str(error).split())}\n")
         sys.exit(2)

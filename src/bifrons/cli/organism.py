@@ -12,7 +12,9 @@ app = typer.Typer(no_args_is_help=True)
 
 @app.command()
 def train(
-    out: Annotated[Path, typer.Option(help="Where checkpoints and the log go; a run resumes there.")] = Path("runs/organism"),
+    out: Annotated[Path, typer.Option(help="Where checkpoints and the log go; a run resumes there.")] = Path(
+        "runs/organism"
+    ),
     weights: Annotated[Path, typer.Option(help="Where the finished folders go.")] = Path("runs/organism/weights"),
     only: Annotated[str, typer.Option(help="body, clip or all.")] = "all",
 ) -> None:

@@ -81,7 +81,9 @@ def show(
 
     for pair in read_pairs(file)[:count]:
         made = pair.provenance
-        scores = "" if made.chosen_score is None else f"  scores {made.chosen_score:.3g} > {made.rejected_score or 0:.3g}"
+        scores = (
+            "" if made.chosen_score is None else f"  scores {made.chosen_score:.3g} > {made.rejected_score or 0:.3g}"
+        )
         typer.echo(f"{pair.id}  [{pair.kind}]{scores}")
         if isinstance(pair, UnderstandingPair):
             typer.echo(f"  question  {pair.question}\n  chosen    {pair.chosen}\n  rejected  {pair.rejected}")

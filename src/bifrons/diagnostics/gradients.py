@@ -19,10 +19,11 @@ from bifrons.records import GenerationPair, Gramian, UnderstandingPair
 
 @dataclass(frozen=True, slots=True)
 class GradientDiagnosis:
-    """Gramians of each mini-batch (one pair a task), in total and per layer, and cosines of consecutive batches of one task.
+    """Gramians of each mini-batch (one pair a task), in total and per layer, and cosines of consecutive batches of one
+    task.
 
-    Consecutive cosines share a batch and are not independent. `zero_a` is True when the gradient of every LoRA A was exactly
-    zero in the first batch, as B = 0 demands.
+    Consecutive cosines share a batch and are not independent. `zero_a` is True when the gradient of every LoRA A was
+    exactly zero in the first batch, as B = 0 demands.
     """
 
     inter_task: tuple[Gramian, ...]
@@ -57,7 +58,8 @@ def diagnose_gradients(
 ) -> GradientDiagnosis:
     """Gradients over `batches` mini-batches of one pair a task; the model needs a fresh adapter and is not changed.
 
-    Policy and reference are equal here, so no reference is computed: the margin is zero and its gradient the policy's own.
+    Policy and reference are equal here, so no reference is computed: the margin is zero and its gradient the policy's
+    own.
     Raises ValueError for a task without pairs.
     """
     for name, pairs in (("understanding", understanding), ("generation", generation)):

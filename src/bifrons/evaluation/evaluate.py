@@ -31,7 +31,9 @@ def scaled_constants(mean_words: float) -> LengthConstants:
     return LengthConstants(full_bonus=published.full_bonus * scale, very_short=published.very_short * scale)
 
 
-def evaluate(responses: Responses, *, clip: ImageTextScorer | None = None, constants: LengthConstants | None = None) -> list[Scores]:
+def evaluate(
+    responses: Responses, *, clip: ImageTextScorer | None = None, constants: LengthConstants | None = None
+) -> list[Scores]:
     """Scores of every metric, in the order of `METRICS`; one without data carries the reason."""
     found = [
         *understanding.understanding_scores(responses, constants or LengthConstants()),

@@ -12,7 +12,9 @@ Direction = Literal["higher", "lower", "neither"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metric:
-    """`task` says whose adapter answers for it when each face has its own. `primary` metrics stand in the main table."""
+    """`task` says whose adapter answers for it when each face has its own. `primary` metrics stand in the main
+    table.
+    """
 
     name: str
     label: str
@@ -24,7 +26,9 @@ class Metric:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scores:
-    """Scores of one metric by item id. `value` is set for metrics that are no mean of items (F1). `reason` says why there are none."""
+    """Scores of one metric by item id. `value` is set for metrics that are no mean of items (F1). `reason` says why
+    there are none.
+    """
 
     metric: str
     items: dict[str, float] = field(default_factory=dict)

@@ -1,4 +1,6 @@
-"""POPE: yes/no questions of presence, balanced by answer (Li et al. 2023). Answers that do not parse are counted, not hidden."""
+"""POPE: yes/no questions of presence, balanced by answer (Li et al. 2023). Answers that do not parse are counted, not
+hidden.
+"""
 
 from __future__ import annotations
 

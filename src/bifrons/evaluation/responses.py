@@ -52,19 +52,23 @@ def respond(
     seed: int = 0,
     report: Report | None = None,
 ) -> Responses:
-    """One question of each example (their kinds in turn), its presence questions, and its prompt. Noise is per item and seed."""
+    """One question of each example (their kinds in turn), its presence questions, and its prompt. Noise is per item and
+    seed.
+    """
     words = Sampling(temperature=temperature, seed=seed, max_new_tokens=max_new_tokens, batch_size=batch_size)
     answers: list[Answered] = []
     presence: list[Answered] = []
     if understanding:
         asked = [(e, e.questions[i % len(e.questions)]) for i, e in enumerate(examples) if e.questions]
         present = [(e, question) for e in examples for question in e.presence]
-        made = model.answer([e.image for e, _ in asked + present], [q.text for _, q in asked + present], words, report=report)  # type: ignore[call-arg]
+        made = model.answer(
+            [e.image for e, _ in asked + present], [q.text for _, q in asked + present], words, report=report
+        )
         rows = [Answered(f"{e.id}/{q.kind}/{q.text}", e, q, a) for (e, q), a in zip(asked + present, made, strict=True)]
         answers, presence = rows[: len(asked)], rows[len(asked) :]
     drawings: list[Drawn] = []
     if generation:
         codes = Sampling(temperature=temperature, guidance=guidance, seed=seed, batch_size=batch_size)
-        drawn = model.draw([e.prompt for e in examples], codes, report=report)  # type: ignore[call-arg]
+        drawn = model.draw([e.prompt for e in examples], codes, report=report)
         drawings = [Drawn(e.id, e, d) for e, d in zip(examples, drawn, strict=True)]
     return Responses(tuple(answers), tuple(presence), tuple(drawings))

@@ -29,7 +29,7 @@ ACCURACY = Metric(
     task="understanding",
     direction="higher",
     primary=True,
-    description="Share of answers whose first sentence is exactly right, all five question kinds; unreadable answers are wrong.",
+    description="Share of answers whose first sentence is exactly right, all kinds; unreadable answers are wrong.",
 )
 LENGTH = Metric(
     name="response_length",
@@ -53,7 +53,10 @@ BY_KIND = tuple(
 def understanding_scores(responses: Responses, constants: LengthConstants) -> list[Scores]:
     """Scores of every metric of this file. Exact accuracy needs questions with a known truth; without, it says so."""
     if not responses.answers:
-        return [Scores(metric=m.name, reason="no questions were asked") for m in (VQA, VQA_LENGTH_FREE, ACCURACY, LENGTH, *BY_KIND)]
+        return [
+            Scores(metric=m.name, reason="no questions were asked")
+            for m in (VQA, VQA_LENGTH_FREE, ACCURACY, LENGTH, *BY_KIND)
+        ]
     scored = {row.id: content_score(row.answer.text, row.example.captions, constants) for row in responses.answers}
     truths = [row for row in responses.answers if row.question.answer]
     right = {

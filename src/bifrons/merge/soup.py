@@ -19,7 +19,8 @@ def soup(understanding: Path, generation: Path, weight: float, out: Path) -> Non
     """Write the adapter (1 - weight) * understanding + weight * generation to `out`, exact in the effective update B A.
 
     The factors are concatenated, A with A and scaled B with scaled B, so the rank doubles and no cross terms arise; the
-    head's weights are interpolated. Raises ValueError for a weight outside [0, 1] and for adapters that do not belong together.
+    head's weights are interpolated. Raises ValueError for a weight outside [0, 1] and for adapters that do not belong
+    together.
     """
     if not 0 <= weight <= 1:
         raise ValueError(f"the soup's weight is {weight}; it has to be in [0, 1]")

@@ -13,11 +13,13 @@ EMBEDDED = {"organism": "organism/weights/organism"}  # shipped with the package
 FAMILIES = ("janus",)
 
 
-def load(name: str = "organism", *, revision: str = "", adapter: str | Path | None = None, dtype: Any = None) -> UnifiedModel:
+def load(
+    name: str = "organism", *, revision: str = "", adapter: str | Path | None = None, dtype: Any = None
+) -> UnifiedModel:
     """A unified model: `organism` (embedded), a local folder, or the name of a checkpoint on the Hugging Face hub.
 
-    The organism runs in fp32 unless `dtype` says otherwise; a checkpoint in the dtype of its files. Raises ValueError for a
-    name that is neither embedded nor a folder nor of the hub's form, and for a family that is not supported.
+    The organism runs in fp32 unless `dtype` says otherwise; a checkpoint in the dtype of its files. Raises ValueError
+    for a name that is neither embedded nor a folder nor of the hub's form, and for a family that is not supported.
     """
     import torch
 

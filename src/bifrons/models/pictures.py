@@ -33,4 +33,3 @@ def to_image(picture: Any) -> Image.Image:
     except (UnidentifiedImageError, OSError) as error:
         name = picture if isinstance(picture, str | Path) else "image"
         raise ValueError(f"{name}: cannot be read as an image ({error})") from None
-

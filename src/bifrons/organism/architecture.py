@@ -50,7 +50,9 @@ CHAT_TEMPLATE = (
 
 
 def world_words(num_scenes: int = 3000) -> list[str]:
-    """Every word that the world can say, sorted: gathered from many scenes, so the vocabulary needs no list of its own."""
+    """Every word that the world can say, sorted: gathered from many scenes, so the vocabulary needs no list of its
+    own.
+    """
     rng = np.random.default_rng(0)
     texts: list[str] = [SHORT_WORDING, DETAILED_WORDING]
     for _ in range(num_scenes):
@@ -104,12 +106,13 @@ def build_processor(tokenizer: PreTrainedTokenizerFast) -> JanusProcessor:
 
 def build_config(
     tokenizer: PreTrainedTokenizerFast,
-    hidden_size: int = 256,
+    hidden_size: int = 192,
     num_layers: int = 5,
     intermediate_size: int = 512,
     vision_size: int = 128,
     vision_layers: int = 2,
     vq_channels: int = 32,
+    num_codes: int = CODEBOOK_SIZE,
 ) -> JanusConfig:
     """A Janus configuration for the scene world, untied, with the checkpoint's special ids in place."""
     text: dict[str, Any] = {
@@ -138,7 +141,7 @@ def build_config(
     }
     vq: dict[str, Any] = {
         "embed_dim": 8,
-        "num_embeddings": CODEBOOK_SIZE,
+        "num_embeddings": num_codes,
         "latent_channels": 2 * vq_channels,
         "base_channels": vq_channels,
         "channel_multiplier": [1, 2, 2],
@@ -146,21 +149,19 @@ def build_config(
         "projection_dim": hidden_size,
         "image_token_embed_dim": hidden_size,
     }
+    image_id = tokenizer.convert_tokens_to_ids(SPECIAL_TOKENS["image"])
+    assert isinstance(image_id, int)
     return JanusConfig(
-        text_config=text,
-        vision_config=vision,
-        vq_config=vq,
-        image_token_id=tokenizer.convert_tokens_to_ids(SPECIAL_TOKENS["image"]),
-        tie_word_embeddings=False,
+        text_config=text, vision_config=vision, vq_config=vq, image_token_id=image_id, tie_word_embeddings=False
     )
 
 
 def build_model(config: JanusConfig, tokenizer: PreTrainedTokenizerFast) -> JanusForConditionalGeneration:
     """The model with fresh weights and the generation settings of Janus: guidance 5 and the begin-of-image id."""
     model = JanusForConditionalGeneration(config)
-    model.generation_config.pad_token_id = tokenizer.pad_token_id
-    model.generation_config.bos_token_id = tokenizer.bos_token_id
-    model.generation_config.eos_token_id = tokenizer.eos_token_id
-    boi = tokenizer.convert_tokens_to_ids(SPECIAL_TOKENS["boi"])
-    model.generation_config.generation_kwargs = {"boi_token_id": boi}
+    settings: Any = model.generation_config
+    settings.pad_token_id = tokenizer.pad_token_id
+    settings.bos_token_id = tokenizer.bos_token_id
+    settings.eos_token_id = tokenizer.eos_token_id
+    settings.generation_kwargs = {"boi_token_id": tokenizer.convert_tokens_to_ids(SPECIAL_TOKENS["boi"])}
     return model

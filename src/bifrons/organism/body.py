@@ -37,7 +37,14 @@ from bifrons.scenes import (
 PROMPT_DROPOUT = 0.1
 CAPTION_SHARE = 0.75  # of the drawing prompts; the rest are of GenEval's six kinds
 DETAILED_SHARE = 0.25  # of the questions without a wording; with one, the wording decides
-QUESTION_SHARES = {"identification": 0.2, "counting": 0.15, "spatial": 0.15, "attribute": 0.15, "description": 0.25, "presence": 0.1}
+QUESTION_SHARES = {
+    "identification": 0.2,
+    "counting": 0.15,
+    "spatial": 0.15,
+    "attribute": 0.15,
+    "description": 0.25,
+    "presence": 0.1,
+}
 
 
 def asked(scene: Scene, rng: np.random.Generator) -> tuple[str, str]:
@@ -101,7 +108,7 @@ def train_body(model: JanusModel, stage: Stage, *, seed: int, out: Path) -> None
     model.network.train()
     model.core.vqmodel.eval()
 
-    def loss_at(step: int, rng: np.random.Generator) -> tuple[Tensor, dict[str, float]]:
+    def loss_at(_step: int, rng: np.random.Generator) -> tuple[Tensor, dict[str, float]]:
         scenes, prompts = [], []
         for _ in range(stage.batch):
             if rng.random() < CAPTION_SHARE:
@@ -112,8 +119,8 @@ def train_body(model: JanusModel, stage: Stage, *, seed: int, out: Path) -> None
                 prompts.append(prompt)
             scenes.append(scene)
         images = pixels(scenes)
-        half = stage.batch // 2  # reading is learned long before drawing, so it gets half as many samples
-        understanding = understanding_loss(model, scenes[:half], images[:half], rng)
+        third = stage.batch // 3  # reading is learned long before drawing, so it gets a third as many samples
+        understanding = understanding_loss(model, scenes[:third], images[:third], rng)
         generation = generation_loss(model, prompts, images, rng)
         return understanding + generation, {"understanding": understanding.item(), "generation": generation.item()}
 
@@ -132,8 +139,12 @@ def train_body(model: JanusModel, stage: Stage, *, seed: int, out: Path) -> None
         }
         for kind in QUESTION_KINDS:
             questions = [question(scene, kind, rng) for scene in scenes]
-            answers = model.answer(images, [q.text for q in questions], Sampling(temperature=0, batch_size=64, max_new_tokens=48))
-            figures[kind] = float(np.mean([grade(kind, q.answer, a.text) is True for q, a in zip(questions, answers, strict=True)]))
+            answers = model.answer(
+                images, [q.text for q in questions], Sampling(temperature=0, batch_size=64, max_new_tokens=48)
+            )
+            figures[kind] = float(
+                np.mean([grade(kind, q.answer, a.text) is True for q, a in zip(questions, answers, strict=True)])
+            )
         return figures
 
     fit(model.network, stage, loss_at, seed=seed, out=out, measure=measure)

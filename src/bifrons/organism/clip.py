@@ -28,12 +28,21 @@ def build_clip_tokenizer() -> PreTrainedTokenizerFast:
     backend = tokenizer.backend_tokenizer
     backend.post_processor = TemplateProcessing(single=f"$A {end}", special_tokens=[(end, tokenizer.eos_token_id)])
     return PreTrainedTokenizerFast(
-        tokenizer_object=backend, pad_token=SPECIAL_TOKENS["pad"], eos_token=end, unk_token=SPECIAL_TOKENS["unk"], padding_side="right"
+        tokenizer_object=backend,
+        pad_token=SPECIAL_TOKENS["pad"],
+        eos_token=end,
+        unk_token=SPECIAL_TOKENS["unk"],
+        padding_side="right",
     )
 
 
 def build_clip(tokenizer: Any, *, width: int, layers: int, patch_size: int, projection: int) -> CLIPModel:
-    shared = {"hidden_size": width, "intermediate_size": 2 * width, "num_hidden_layers": layers, "num_attention_heads": width // 32}
+    shared = {
+        "hidden_size": width,
+        "intermediate_size": 2 * width,
+        "num_hidden_layers": layers,
+        "num_attention_heads": width // 32,
+    }
     text = shared | {
         "vocab_size": len(tokenizer),
         "max_position_embeddings": MAX_TEXT_TOKENS,
@@ -49,7 +58,9 @@ def build_clip(tokenizer: Any, *, width: int, layers: int, patch_size: int, proj
 def build_image_processor() -> CLIPImageProcessorPil:
     size = {"height": IMAGE_SIZE, "width": IMAGE_SIZE}
     half = [0.5, 0.5, 0.5]
-    return CLIPImageProcessorPil(size=size, crop_size=size, do_center_crop=False, do_resize=True, image_mean=half, image_std=half)
+    return CLIPImageProcessorPil(
+        size=size, crop_size=size, do_center_crop=False, do_resize=True, image_mean=half, image_std=half
+    )
 
 
 def described(rng: np.random.Generator, split: str) -> tuple[Scene, str]:
@@ -73,7 +84,7 @@ def embed(model: CLIPModel, tokenizer: Any, scenes: list[Scene], texts: list[str
 def train_clip(model: CLIPModel, tokenizer: Any, stage: Stage, *, seed: int, out: Path) -> None:
     """Train with the symmetric contrastive loss, in place."""
 
-    def loss_at(step: int, rng: np.random.Generator) -> tuple[Tensor, dict[str, float]]:
+    def loss_at(_step: int, rng: np.random.Generator) -> tuple[Tensor, dict[str, float]]:
         scenes, texts = zip(*(described(rng, "train") for _ in range(stage.batch)), strict=True)
         seen, said = embed(model, tokenizer, list(scenes), list(texts))
         logits = model.logit_scale.exp().clamp_max(100) * seen @ said.T

@@ -60,12 +60,20 @@ def fit(
     """
     out.mkdir(parents=True, exist_ok=True)
     parameters = {name: p for name, p in module.named_parameters() if p.requires_grad}
-    optimizer = torch.optim.AdamW(parameters.values(), lr=stage.learning_rate, weight_decay=stage.weight_decay, betas=(0.9, 0.98))
+    optimizer = torch.optim.AdamW(
+        parameters.values(), lr=stage.learning_rate, weight_decay=stage.weight_decay, betas=(0.9, 0.98)
+    )
     averages = {name: p.detach().clone() for name, p in parameters.items()} if stage.average else {}
     start = load(out / f"{stage.name}.safetensors", parameters, averages, optimizer)
     log = out / "log.jsonl"
     began = time.monotonic()
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.fields[figures]}"))
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[figures]}"),
+    )
     with Progress(*columns) as progress:
         bar = progress.add_task(stage.name, total=stage.steps, completed=start, figures="")
         for step in range(start, stage.steps):
@@ -90,7 +98,9 @@ def fit(
                         line |= measure()
                 line["seconds"] = round(time.monotonic() - began, 1)
                 with log.open("a") as file:
-                    file.write(json.dumps({k: round(v, 5) if isinstance(v, float) else v for k, v in line.items()}) + "\n")
+                    file.write(
+                        json.dumps({k: round(v, 5) if isinstance(v, float) else v for k, v in line.items()}) + "\n"
+                    )
             if done % stage.checkpoint_every == 0 or done == stage.steps:
                 save(out / f"{stage.name}.safetensors", done, parameters, averages, optimizer)
     with torch.no_grad():
@@ -118,7 +128,13 @@ class swapped:
         self.exchange()
 
 
-def save(path: Path, step: int, parameters: dict[str, nn.Parameter], averages: dict[str, Tensor], optimizer: torch.optim.AdamW) -> None:
+def save(
+    path: Path,
+    step: int,
+    parameters: dict[str, nn.Parameter],
+    averages: dict[str, Tensor],
+    optimizer: torch.optim.AdamW,
+) -> None:
     tensors = {f"weight/{name}": p.detach() for name, p in parameters.items()}
     tensors |= {f"average/{name}": average for name, average in averages.items()}
     for name, p in parameters.items():
@@ -129,7 +145,9 @@ def save(path: Path, step: int, parameters: dict[str, nn.Parameter], averages: d
     part.replace(path)
 
 
-def load(path: Path, parameters: dict[str, nn.Parameter], averages: dict[str, Tensor], optimizer: torch.optim.AdamW) -> int:
+def load(
+    path: Path, parameters: dict[str, nn.Parameter], averages: dict[str, Tensor], optimizer: torch.optim.AdamW
+) -> int:
     """Bring back a stage's state; the step to go on from, 0 where nothing was saved."""
     if not path.exists():
         return 0

@@ -13,17 +13,37 @@ from bifrons.models import load
 from bifrons.models.janus.model import JanusModel
 from bifrons.organism.clip import retrieval
 from bifrons.protocol import Sampling
-from bifrons.scenes import PROMPT_KINDS, QUESTION_KINDS, captions, draw_prompt, draw_scene, grade, presence_question, question, read_many, render, request, verify
+from bifrons.scenes import (
+    PROMPT_KINDS,
+    QUESTION_KINDS,
+    captions,
+    draw_prompt,
+    draw_scene,
+    grade,
+    presence_question,
+    question,
+    read_many,
+    render,
+    request,
+    verify,
+)
 from bifrons.scorers.clip import load_clip
 
-Figure = tuple[float, float, float]  # value, lowest and highest that the bar allows; infinite bounds where there is no bar
+Figure = tuple[
+    float, float, float
+]  # value, lowest and highest that the bar allows; infinite bounds where there is no bar
 
 
 def measure(num_scenes: int = 400, seed: int = 0) -> dict[str, Figure]:
     """Figures by name, on held-out scenes. Drawing at temperature 1 and guidance 5, answers at temperature 0.1."""
     model = load("organism")
     assert isinstance(model, JanusModel)
-    return {**reader_figures(model, seed), **reading_figures(model, num_scenes, seed), **drawing_figures(model, num_scenes, seed), **clip_figures(seed)}
+    return {
+        **reader_figures(model, seed),
+        **reading_figures(model, num_scenes, seed),
+        **drawing_figures(model, num_scenes, seed),
+        **clip_figures(seed),
+    }
 
 
 def reader_figures(model: JanusModel, seed: int) -> dict[str, Figure]:
@@ -34,8 +54,13 @@ def reader_figures(model: JanusModel, seed: int) -> dict[str, Figure]:
     shares = []
     for pictures in (clean, rebuilt):
         readings = read_many(pictures)
-        shares.append(sum(r.scene == s and not r.unreadable for r, s in zip(readings, scenes, strict=True)) / len(scenes))
-    return {"reader, 2,000 clean renders": (shares[0], 0.995, inf), "reader, their VQ reconstructions": (shares[1], 0.97, inf)}
+        shares.append(
+            sum(r.scene == s and not r.unreadable for r, s in zip(readings, scenes, strict=True)) / len(scenes)
+        )
+    return {
+        "reader, 2,000 clean renders": (shares[0], 0.995, inf),
+        "reader, their VQ reconstructions": (shares[1], 0.97, inf),
+    }
 
 
 def reading_figures(model: JanusModel, num_scenes: int, seed: int) -> dict[str, Figure]:
@@ -47,7 +72,10 @@ def reading_figures(model: JanusModel, num_scenes: int, seed: int) -> dict[str, 
     accuracies: list[float] = []
     tokens: list[int] = []
     for kind in (*QUESTION_KINDS, "presence"):
-        asked = [presence_question(s, i % 2 == 0, rng) if kind == "presence" else question(s, kind, rng) for i, s in enumerate(scenes)]
+        asked = [
+            presence_question(s, i % 2 == 0, rng) if kind == "presence" else question(s, kind, rng)
+            for i, s in enumerate(scenes)
+        ]
         answers = model.answer(images, [q.text for q in asked], sampling)
         right = [grade(kind, q.answer, a.text) is True for q, a in zip(asked, answers, strict=True)]
         commonest = Counter(q.answer for q in asked).most_common(1)[0][0]
@@ -67,7 +95,10 @@ def drawing_figures(model: JanusModel, num_scenes: int, seed: int) -> dict[str, 
     scenes = [draw_scene(rng, "evaluation") for _ in range(num_scenes)]
     prompts = [captions(scene, rng)[int(rng.integers(5))] for scene in scenes]
     exact, attributes = verified(model, prompts, seed)
-    found: dict[str, Figure] = {"drawing, exact scenes": (exact, 0.25, 0.80), "drawing, attributes right": (attributes, 0.70, inf)}
+    found: dict[str, Figure] = {
+        "drawing, exact scenes": (exact, 0.25, 0.80),
+        "drawing, attributes right": (attributes, 0.70, inf),
+    }
     each = max(20, num_scenes // len(PROMPT_KINDS))
     for kind in PROMPT_KINDS:
         exact, _ = verified(model, [draw_prompt(kind, rng, "evaluation")[0] for _ in range(each)], seed)
@@ -88,5 +119,9 @@ def clip_figures(seed: int) -> dict[str, Figure]:
         scorer = load_clip(name)
         assert isinstance(scorer.network, CLIPModel)
         with torch.inference_mode():
-            found[f"CLIP {name}, 1-of-64 retrieval"] = (retrieval(scorer.network, scorer.tokenizer, seed, "evaluation"), 0.9, inf)
+            found[f"CLIP {name}, 1-of-64 retrieval"] = (
+                retrieval(scorer.network, scorer.tokenizer, seed, "evaluation"),
+                0.9,
+                inf,
+            )
     return found

@@ -24,7 +24,7 @@ class OrganismRecipe:
     """Defaults are what made the shipped weights."""
 
     seed: int = 0
-    hidden_size: int = 256
+    hidden_size: int = 192
     num_layers: int = 5
     intermediate_size: int = 512
     vision_size: int = 128
@@ -32,8 +32,13 @@ class OrganismRecipe:
     vq_channels: int = 32
     autoencoder: Stage = Stage(name="autoencoder", steps=700, batch=32, learning_rate=2e-3, weight_decay=0.0)
     consistency: Stage = Stage(name="consistency", steps=300, batch=32, learning_rate=1e-3, weight_decay=0.0)
-    tokens: Stage = Stage(name="tokens", steps=800, batch=32, learning_rate=1e-3, weight_decay=0.0, average=0.995, measure_every=200)
-    body: Stage = Stage(name="body", steps=4200, batch=64, learning_rate=1.5e-3, warmup=200, average=0.998, measure_every=300)
+    tokens: Stage = Stage(
+        name="tokens", steps=800, batch=32, learning_rate=1e-3, weight_decay=0.0, average=0.995, measure_every=200
+    )
+    body: Stage = Stage(
+        name="body", steps=3000, batch=48, learning_rate=1.5e-3, warmup=200, average=0.998, measure_every=300
+    )
+    decoder: Stage = Stage(name="decoder", steps=500, batch=32, learning_rate=1e-3, weight_decay=0.0, measure_every=250)
     clip: Stage = Stage(name="clip", steps=900, batch=96, learning_rate=1e-3, measure_every=300)
     clip_curation: ClipShape = ClipShape(seed=11, width=96, layers=2, patch_size=8, projection=48)
     clip_evaluation: ClipShape = ClipShape(seed=23, width=128, layers=3, patch_size=4, projection=64)

@@ -2,17 +2,18 @@
 
 Straight-through training from scratch collapses the codebook (2 codes of 512 in a trial). The noise of the warm-up
 spreads the latents apart; a consistency term then gives the same patch the same latent whatever stands elsewhere in the
-picture (from the first step on it would collapse them); and the codebook starts from latents in which every kind of patch
-counts alike, however rare it is.
+picture (from the first step on it would collapse them); and the codebook starts from latents in which every kind of
+patch counts alike, however rare it is.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import torch
+from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.cluster.vq import kmeans2
 from torch import Tensor
 from torch.nn.functional import normalize, unfold
@@ -22,6 +23,7 @@ from bifrons.organism.architecture import PATCH_SIZE
 from bifrons.organism.fit import Loss, Stage, fit, generator
 from bifrons.scenes import Scene, draw_scene, read_many, render
 
+MERGE_DISTANCE = 0.1  # between unit vectors
 LATENT_NOISE = 0.12  # standard deviation an axis; latents lie on the unit sphere
 
 
@@ -55,7 +57,9 @@ def nearest(vq: JanusVQVAE, values: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def patch_kinds(images: Tensor) -> Tensor:
-    """A number for each patch of a batch, equal for patches of equal pixels, [batch * rows * columns] in raster order."""
+    """A number for each patch of a batch, equal for patches of equal pixels, [batch * rows * columns] in raster
+    order.
+    """
     patches = unfold(images, PATCH_SIZE, stride=PATCH_SIZE).transpose(1, 2).flatten(0, 1)
     _, kinds = np.unique(to_levels(patches), axis=0, return_inverse=True)
     return torch.from_numpy(kinds.reshape(-1))
@@ -89,7 +93,7 @@ def train_tokens(vq: JanusVQVAE, warmup: Stage, consistency: Stage, joint: Stage
         return [draw_scene(rng, "train") for _ in range(count)]
 
     def autoencode(stage: Stage, leak_weight: float) -> Loss:
-        def loss_at(step: int, rng: np.random.Generator) -> tuple[Tensor, dict[str, float]]:
+        def loss_at(_step: int, rng: np.random.Generator) -> tuple[Tensor, dict[str, float]]:
             images = pixels(scenes(rng, stage.batch))
             values = latents(vq, images)
             noise = torch.randn(values.shape, generator=torch.Generator().manual_seed(int(rng.integers(2**62))))
@@ -109,26 +113,17 @@ def train_tokens(vq: JanusVQVAE, warmup: Stage, consistency: Stage, joint: Stage
         indices, codes = nearest(vq, values)
         used.mul_(0.99).add_(torch.bincount(indices.flatten(), minlength=len(used)))
         error = distance(decoded(vq, values + (codes - values).detach()), images)
-        match = (codes - values.detach()).square().sum(1).mean() + 0.25 * (codes.detach() - values).square().sum(1).mean()
+        match = (codes - values.detach()).square().sum(1).mean() + 0.25 * (codes.detach() - values).square().sum(
+            1
+        ).mean()
         leak = inconsistency(values, patch_kinds(images))
         return error + match + leak, {"picture": error.item(), "leak": leak.item(), "codes": float((used > 0.05).sum())}
-
-    def measure() -> dict[str, float]:
-        rng = generator(seed, "tokens-measure", 0)
-        chosen = [draw_scene(rng, "validation") for _ in range(400)]
-        with torch.no_grad():
-            indices, codes = nearest(vq, latents(vq, pixels(chosen)))
-            readings = read_many(to_bytes(decoded(vq, codes)))
-        exact = sum(reading.scene == scene and not reading.unreadable for reading, scene in zip(readings, chosen, strict=True))
-        return {"exact": exact / len(chosen), "codes_used": len(indices.unique()), "residual": float(np.mean([r.residual for r in readings]))}
 
     fit(vq, warmup, autoencode(warmup, 0.0), seed=seed, out=out)
     fit(vq, consistency, autoencode(consistency, 1.0), seed=seed, out=out)
     if not (out / f"{joint.name}.safetensors").exists():
         start_codebook(vq, scenes(generator(seed, "codebook", 0), 4000), seed)
-    fit(vq, joint, quantise, seed=seed, out=out, measure=measure)
-    with torch.no_grad():
-        vq.quantize.embedding.weight.copy_(normalize(vq.quantize.embedding.weight, dim=-1))
+    fit(vq, joint, quantise, seed=seed, out=out, measure=lambda: rebuilt_exactly(vq, seed))
     vq.eval()
 
 
@@ -147,8 +142,63 @@ def start_codebook(vq: JanusVQVAE, scenes: list[Scene], seed: int) -> None:
                     kinds[kind] = kinds.get(kind, 0) + 1
                     if kinds[kind] <= 8:
                         rows.append(grid[row, column])
-        found, _ = kmeans2(torch.stack(rows).numpy(), vq.config.num_embeddings, iter=30, minit="++", seed=seed)
+        kmeans: Any = kmeans2  # SciPy's stubs do not know the seed yet
+        found, _ = kmeans(torch.stack(rows).numpy(), vq.config.num_embeddings, iter=30, minit="++", seed=seed)
         vq.quantize.embedding.weight.copy_(normalize(torch.from_numpy(found), dim=-1))
+
+
+def merged_codebook(vq: JanusVQVAE, seed: int) -> Tensor:
+    """The codes that pictures use, codes nearer than `MERGE_DISTANCE` joined into one: unit vectors, [codes, 8].
+
+    Training leaves many near copies of the commonest patch's code, and which of them a patch gets is noise to the body.
+    """
+    codebook = normalize(vq.quantize.embedding.weight.detach(), dim=-1)
+    groups = fcluster(linkage(codebook.numpy(), "complete"), MERGE_DISTANCE, "distance")
+    merged = torch.stack(
+        [normalize(codebook[torch.from_numpy(groups == g)].mean(dim=0), dim=0) for g in np.unique(groups)]
+    )
+    used = torch.zeros(len(merged), dtype=torch.bool)
+    rng = generator(seed, "merge", 0)
+    with torch.no_grad():
+        for _ in range(40):
+            values = latents(vq, pixels([draw_scene(rng, "train") for _ in range(100)]))
+            used[torch.einsum("bchw,kc->bhwk", values, merged).argmax(dim=-1).flatten()] = True
+    return merged[used]
+
+
+def train_decoder(vq: JanusVQVAE, stage: Stage, *, seed: int, out: Path) -> None:
+    """Sharpen the decoder alone, with encoder and codes as they are: the codes of a picture, and so the body, are not
+    touched.
+    """
+    vq.requires_grad_(False)
+    vq.post_quant_conv.requires_grad_(True)
+    vq.decoder.requires_grad_(True)
+
+    def loss_at(_step: int, rng: np.random.Generator) -> tuple[Tensor, dict[str, float]]:
+        images = pixels([draw_scene(rng, "train") for _ in range(stage.batch)])
+        with torch.no_grad():
+            codes = nearest(vq, latents(vq, images))[1]
+        loss = distance(decoded(vq, codes), images)
+        return loss, {"picture": loss.item()}
+
+    fit(vq, stage, loss_at, seed=seed, out=out, measure=lambda: rebuilt_exactly(vq, seed))
+    vq.requires_grad_(False)
+
+
+@torch.no_grad()
+def rebuilt_exactly(vq: JanusVQVAE, seed: int) -> dict[str, float]:
+    """Share of held-out pictures that are read exactly from their reconstruction, codes in use, and the mean
+    residual.
+    """
+    rng = generator(seed, "tokens-measure", 0)
+    chosen = [draw_scene(rng, "validation") for _ in range(400)]
+    indices, codes = nearest(vq, latents(vq, pixels(chosen)))
+    readings = read_many(to_bytes(decoded(vq, codes)))
+    exact = sum(
+        reading.scene == scene and not reading.unreadable for reading, scene in zip(readings, chosen, strict=True)
+    )
+    residual = float(np.mean([reading.residual for reading in readings]))
+    return {"exact": exact / len(chosen), "codes_used": len(indices.unique()), "residual": residual}
 
 
 def revive(vq: JanusVQVAE, values: Tensor, used: Tensor, rng: np.random.Generator) -> None:

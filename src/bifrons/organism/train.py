@@ -1,4 +1,6 @@
-"""From nothing to the folders in `weights/`: tokens, body, two CLIPs, then everything written as safetensors in 16 bit."""
+"""From nothing to the folders in `weights/`: tokens, body, two CLIPs, then everything written as safetensors in 16
+bit.
+"""
 
 from __future__ import annotations
 
@@ -10,17 +12,17 @@ import torch
 
 from bifrons.models.janus.load import from_network
 from bifrons.models.janus.model import JanusModel
-from bifrons.organism.architecture import build_config, build_model, build_processor, build_tokenizer
+from bifrons.organism.architecture import CODEBOOK_SIZE, build_config, build_model, build_processor, build_tokenizer
 from bifrons.organism.body import train_body
 from bifrons.organism.clip import build_clip, build_clip_tokenizer, build_image_processor, train_clip
 from bifrons.organism.recipe import ClipShape, OrganismRecipe
-from bifrons.organism.tokens import train_tokens
+from bifrons.organism.tokens import merged_codebook, train_decoder, train_tokens
 from bifrons.records import write_json
 
 STAGES = ("body", "clip")
 
 
-def fresh(recipe: OrganismRecipe) -> JanusModel:
+def fresh(recipe: OrganismRecipe, num_codes: int = CODEBOOK_SIZE) -> JanusModel:
     """The organism before training."""
     torch.manual_seed(recipe.seed)
     tokenizer = build_tokenizer()
@@ -32,6 +34,7 @@ def fresh(recipe: OrganismRecipe) -> JanusModel:
         vision_size=recipe.vision_size,
         vision_layers=recipe.vision_layers,
         vq_channels=recipe.vq_channels,
+        num_codes=num_codes,
     )
     return from_network(build_model(config, tokenizer), build_processor(tokenizer), name="organism")
 
@@ -48,17 +51,30 @@ def train(out: Path, weights: Path, recipe: OrganismRecipe | None = None, stages
     out.mkdir(parents=True, exist_ok=True)
     write_json(out / "recipe.json", recipe.as_dict())
     if "body" in stages:
-        model = fresh(recipe)
-        train_tokens(model.core.vqmodel, recipe.autoencoder, recipe.consistency, recipe.tokens, seed=recipe.seed, out=out)
-        with torch.no_grad():  # the body's code embeddings start as the codebook: like codes, like vectors
-            model.core.generation_embeddings.weight.copy_(model.core.vqmodel.quantize.embedding.weight)
+        model = with_tokens(recipe, out)
         train_body(model, recipe.body, seed=recipe.seed, out=out)
+        train_decoder(model.core.vqmodel, recipe.decoder, seed=recipe.seed, out=out)
         export(model.network, model.processor, weights / "organism")
         model.network.generation_config.save_pretrained(weights / "organism")
         finish(weights / "organism", out, recipe)
     if "clip" in stages:
         for name, shape in (("clip_curation", recipe.clip_curation), ("clip_evaluation", recipe.clip_evaluation)):
             make_clip(recipe, shape, out / name, weights / name)
+
+
+def with_tokens(recipe: OrganismRecipe, out: Path) -> JanusModel:
+    """The organism with a trained VQ model and an untrained body, whose code embeddings start as the codebook: like
+    codes, like vectors.
+    """
+    model = fresh(recipe)
+    vq = model.core.vqmodel
+    train_tokens(vq, recipe.autoencoder, recipe.consistency, recipe.tokens, seed=recipe.seed, out=out)
+    codebook = merged_codebook(vq, recipe.seed)
+    smaller = fresh(recipe, num_codes=len(codebook))
+    smaller.core.vqmodel.load_state_dict(vq.state_dict() | {"quantize.embedding.weight": codebook})
+    with torch.no_grad():
+        smaller.core.generation_embeddings.weight.copy_(codebook)
+    return smaller
 
 
 def make_clip(recipe: OrganismRecipe, shape: ClipShape, out: Path, weights: Path) -> None:

@@ -1,4 +1,6 @@
-"""Generation pairs: a real picture against the model's drawing, or two drawings at two temperatures, ranked by a CLIP."""
+"""Generation pairs: a real picture against the model's drawing, or two drawings at two temperatures, ranked by a
+CLIP.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +42,7 @@ def real_against_generated(
     real = model.encode([example.image for example in examples])
     shown = model.decode(real)  # both sides pass through the same decoder, so its blur decides nothing
     sampling = Sampling(temperature=1.0, guidance=guidance, seed=seed, batch_size=batch_size)
-    drawn = model.draw(prompts, sampling, report=report)  # type: ignore[call-arg]
+    drawn = model.draw(prompts, sampling, report=report)
     scores = clip.scores([*shown, *(d.pixels for d in drawn)], prompts * 2)
     built = Built[GenerationPair]()
     for i, example in enumerate(examples):
@@ -50,7 +52,9 @@ def real_against_generated(
         elif chosen_score <= rejected_score:
             built.dropped["drawing scored as high as the real picture"] += 1
         else:
-            provenance = provenance_of("real_against_generated", model, clip, seed, (chosen_score, rejected_score), example)
+            provenance = provenance_of(
+                "real_against_generated", model, clip, seed, (chosen_score, rejected_score), example
+            )
             built.pairs.append(
                 GenerationPair(
                     id=f"{example.id}-real",
@@ -76,10 +80,12 @@ def model_against_model(
     seed: int = 0,
     report: Report | None = None,
 ) -> Built[GenerationPair]:
-    """Two drawings of each prompt at two temperatures; the one that the CLIP scores higher is chosen. Counts cooler wins."""
+    """Two drawings of each prompt at two temperatures; the one that the CLIP scores higher is chosen. Counts cooler
+    wins.
+    """
     prompts = [example.prompt for example in examples]
     sides = [
-        model.draw(  # type: ignore[call-arg]
+        model.draw(
             prompts,
             Sampling(temperature=temperature, guidance=guidance, seed=2 * seed + side, batch_size=batch_size),
             report=report,

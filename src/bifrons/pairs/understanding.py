@@ -1,4 +1,6 @@
-"""Understanding pairs: two answers of the model itself, under two wordings and temperatures, ranked by their captions' content."""
+"""Understanding pairs: two answers of the model itself, under two wordings and temperatures, ranked by their captions'
+content.
+"""
 
 from __future__ import annotations
 
@@ -36,9 +38,11 @@ def understanding_pairs(
     images = [example.image for example, _ in asked]
     sides: list[list[Answer]] = []
     for side, (wording, temperature) in enumerate(zip(wordings, temperatures, strict=True)):
-        sampling = Sampling(temperature=temperature, seed=2 * seed + side, max_new_tokens=max_new_tokens, batch_size=batch_size)
+        sampling = Sampling(
+            temperature=temperature, seed=2 * seed + side, max_new_tokens=max_new_tokens, batch_size=batch_size
+        )
         questions = [f"{question.text} {wording}" for _, question in asked]
-        sides.append(model.answer(images, questions, sampling, report=report))  # type: ignore[call-arg]
+        sides.append(model.answer(images, questions, sampling, report=report))
     built = Built[UnderstandingPair]()
     for (example, question), first, second in zip(asked, *sides, strict=True):
         if not (first.text and second.text):

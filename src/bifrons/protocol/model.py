@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,13 +21,12 @@ if TYPE_CHECKING:
     from bifrons.records import GenerationPair, UnderstandingPair
 
 
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sampling:
     """How responses are sampled.
 
-    `temperature` 0 is greedy. `guidance` is the classifier-free guidance scale of drawing (1 switches it off). Noise is a
-    function of (seed, item, position) alone; `items` names the items of a call where their index in it will not do.
+    `temperature` 0 is greedy. `guidance` is the classifier-free guidance scale of drawing (1 switches it off). Noise is
+    a function of (seed, item, position) alone; `items` names the items of a call where their index in it will not do.
     """
 
     temperature: float = 1.0
@@ -48,7 +47,9 @@ class Sampling:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A sampled answer. `tokens` are the sampled ids without the end token; `finished` is False where the limit cut it."""
+    """A sampled answer. `tokens` are the sampled ids without the end token; `finished` is False where the limit cut
+    it.
+    """
 
     text: str
     tokens: tuple[int, ...]
@@ -71,7 +72,9 @@ class Drawing:
 
 @dataclass(frozen=True, slots=True)
 class LogProbs:
-    """Log-probabilities of responses, summed over their tokens, and their token counts: both [pairs, 2], chosen first."""
+    """Log-probabilities of responses, summed over their tokens, and their token counts: both [pairs, 2], chosen
+    first.
+    """
 
     sums: Tensor
     counts: Tensor
@@ -79,7 +82,9 @@ class LogProbs:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdapterSettings:
-    """LoRA on the language model's projections (Hu et al. 2021). `train_head` adds a trainable fp32 copy of the image head."""
+    """LoRA on the language model's projections (Hu et al. 2021). `train_head` adds a trainable fp32 copy of the image
+    head.
+    """
 
     rank: int = 64
     alpha: float = 128.0
@@ -96,7 +101,9 @@ class AdapterSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
-    """Which model this is: `fingerprint` hashes the base weights, `revision` is the checkpoint's own, where it has one."""
+    """Which model this is: `fingerprint` hashes the base weights, `revision` is the checkpoint's own, where it has
+    one.
+    """
 
     name: str
     family: str
@@ -156,12 +163,22 @@ class UnifiedModel(Protocol):
 
     # Sampling
 
-    def answer(self, images: Sequence[Any], questions: Sequence[str], sampling: Sampling = ...) -> list[Answer]: ...
+    def answer(
+        self,
+        images: Sequence[Any],
+        questions: Sequence[str],
+        sampling: Sampling = ...,
+        report: Callable[[int], None] | None = ...,
+    ) -> list[Answer]:
+        """One answer to each question about the image of the same index; `report` is told the items of each batch."""
+        ...
 
-    def draw(self, prompts: Sequence[str], sampling: Sampling = ...) -> list[Drawing]: ...
+    def draw(
+        self, prompts: Sequence[str], sampling: Sampling = ..., report: Callable[[int], None] | None = ...
+    ) -> list[Drawing]:
+        """One drawing of each prompt; `report` is told the items of each batch."""
+        ...
 
     def encode(self, images: Sequence[Any]) -> list[tuple[int, ...]]: ...
 
     def decode(self, codes: Sequence[Sequence[int]]) -> list[NDArray[np.uint8]]: ...
-
-

@@ -52,14 +52,20 @@ class ClipScorer:
         limit = self.network.config.text_config.max_position_embeddings
         for start in range(0, len(texts), batch_size):
             batch = self.tokenizer(
-                list(texts[start : start + batch_size]), padding=True, truncation=True, max_length=limit, return_tensors="pt"
+                list(texts[start : start + batch_size]),
+                padding=True,
+                truncation=True,
+                max_length=limit,
+                return_tensors="pt",
             )
             hidden = self.network.text_model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"])
             made.append(normalize(self.network.text_projection(hidden.pooler_output).float(), dim=-1))
         return torch.cat(made)
 
     def scores(self, images: Sequence[Any], texts: Sequence[str]) -> list[float]:
-        """100 * cosine of each image with the text of the same index. Raises ValueError for lists of different lengths."""
+        """100 * cosine of each image with the text of the same index. Raises ValueError for lists of different
+        lengths.
+        """
         if len(images) != len(texts):
             raise ValueError(f"{len(images)} images for {len(texts)} texts")
         if not images:

@@ -1,7 +1,8 @@
 """How much of what an image's captions say an answer says: the VQA score of the study.
 
-score = 4 * (share of the captions' content words mentioned) + min(1, 0.1 * novel content words) + length bonus, in [0, 6],
-with a length bonus of min(1, words / 30) and 1 less below 5 words. The 4 and the bonus of 1 are the paper's; the rest is **(ours)**.
+score = 4 * (share of the captions' content words mentioned) + min(1, 0.1 * novel content words) + length bonus, in
+[0, 6], with a length bonus of min(1, words / 30) and 1 less below 5 words. The 4 and the bonus of 1 are the paper's;
+the rest is **(ours)**.
 """
 
 from __future__ import annotations
@@ -11,16 +12,88 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 STOP_WORDS = frozenset(
-    """a an and any are as at be been by can do does for from had has have he her his how i if in into is it its of off on
-    or our she so some that the their them then there these they this those to up was we were what when where which while
-    who will with you your all both picture image photo shows show answer describe""".split()
+    [
+        "a",
+        "an",
+        "and",
+        "any",
+        "are",
+        "as",
+        "at",
+        "be",
+        "been",
+        "by",
+        "can",
+        "do",
+        "does",
+        "for",
+        "from",
+        "had",
+        "has",
+        "have",
+        "he",
+        "her",
+        "his",
+        "how",
+        "i",
+        "if",
+        "in",
+        "into",
+        "is",
+        "it",
+        "its",
+        "of",
+        "off",
+        "on",
+        "or",
+        "our",
+        "she",
+        "so",
+        "some",
+        "that",
+        "the",
+        "their",
+        "them",
+        "then",
+        "there",
+        "these",
+        "they",
+        "this",
+        "those",
+        "to",
+        "up",
+        "was",
+        "we",
+        "were",
+        "what",
+        "when",
+        "where",
+        "which",
+        "while",
+        "who",
+        "will",
+        "with",
+        "you",
+        "your",
+        "all",
+        "both",
+        "picture",
+        "image",
+        "photo",
+        "shows",
+        "show",
+        "answer",
+        "describe",
+    ]
 )
 MAX_SCORE = 6.0
 
 
 @dataclass(frozen=True, slots=True)
 class LengthConstants:
-    """Words that earn the full length bonus, and below which an answer is very short; they scale with a small model's answers."""
+    """Words that earn the full length bonus, and below which an answer is very short; they scale with a small model's
+    answers.
+    """
 
     full_bonus: float = 30.0
     very_short: float = 5.0

@@ -18,7 +18,9 @@ class Question:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Example:
-    """An image (encoded bytes), its captions, questions about it, and questions of presence with the answers yes and no."""
+    """An image (encoded bytes), its captions, questions about it, and questions of presence with the answers yes and
+    no.
+    """
 
     id: str
     image: bytes
@@ -38,8 +40,12 @@ class Example:
 
 
 def refuse_overlap(training: dict[str, str], evaluation: list[Example]) -> None:
-    """Raises ValueError when an evaluation example shares its image or prompt with training (content hash to record id)."""
+    """Raises ValueError when an evaluation example shares its image or prompt with training (content hash to record
+    id).
+    """
     for example in evaluation:
         for key in example.context_keys:
             if key in training:
-                raise ValueError(f"evaluation example {example.id} shares its image or prompt with training record {training[key]}")
+                raise ValueError(
+                    f"evaluation example {example.id} shares its image or prompt with training record {training[key]}"
+                )

@@ -14,7 +14,8 @@ from bifrons.sources.example import Example, Question
 def scene_examples(split: Split, count: int, seed: int) -> list[Example]:
     """Different scenes of a split, each with a question of every kind and one presence question of each answer.
 
-    The first caption, which is drawn, is one of the five wordings at random. Splits share no scene, so no image and no prompt.
+    The first caption, which is drawn, is one of the five wordings at random. Splits share no scene, so no image and no
+    prompt.
     """
     rng = np.random.default_rng([seed, zlib.crc32(split.encode())])
     examples: list[Example] = []

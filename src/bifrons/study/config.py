@@ -73,7 +73,9 @@ class GallerySection(Section):
 
 
 class StudyConfig(Section):
-    """The whole of a study file. `claims` are read by the report: statistic, margin and rule of each, fixed before the run."""
+    """The whole of a study file. `claims` are read by the report: statistic, margin and rule of each, fixed before the
+    run.
+    """
 
     title: str = "DPO of a unified model"
     description: str = ""
@@ -92,8 +94,8 @@ class StudyConfig(Section):
 def read_study(path: Path, overrides: tuple[str, ...] = ()) -> StudyConfig:
     """A study from its TOML file, with `key=value` overrides (`training.steps=100`).
 
-    Raises ValueError of one line that names the file and the key for a missing file, an unknown key, a bad value, a method
-    that does not exist, and zero seeds.
+    Raises ValueError of one line that names the file and the key for a missing file, an unknown key, a bad value, a
+    method that does not exist, and zero seeds.
     """
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -131,7 +133,9 @@ def check(path: Path, config: StudyConfig) -> None:
     for method in config.methods:
         if method not in STRATEGIES and method not in POST_HOC and ":" not in method:
             raise ValueError(f"{path}: there is no method {method!r}; there are {', '.join((*STRATEGIES, *POST_HOC))}")
-    needed = {"fixed_weight": ("gradient_weighted",)} | {name: ("understanding_only", "generation_only") for name in POST_HOC}
+    needed = {"fixed_weight": ("gradient_weighted",)} | dict.fromkeys(
+        POST_HOC, ("understanding_only", "generation_only")
+    )
     for method, others in needed.items():
         for other in others:
             if method in config.methods and other not in config.methods:
@@ -139,7 +143,9 @@ def check(path: Path, config: StudyConfig) -> None:
     if "rewarded_soup" in config.methods and not config.soup_weights:
         raise ValueError(f"{path}: rewarded_soup needs soup_weights, which is empty")
     if config.data.curation_clip == config.evaluation.clip:
-        raise ValueError(f"{path}: data.curation_clip and evaluation.clip are the same network, {config.evaluation.clip!r}")
+        raise ValueError(
+            f"{path}: data.curation_clip and evaluation.clip are the same network, {config.evaluation.clip!r}"
+        )
 
 
 def parse_value(text: str) -> Any:

@@ -10,7 +10,16 @@ from typing import Any
 from bifrons.pairs import model_against_model, planted_pairs, real_against_generated, understanding_pairs
 from bifrons.pairs.built import Built
 from bifrons.protocol import UnifiedModel
-from bifrons.records import GenerationPair, UnderstandingPair, read_json, read_pairs, run_key, write_json, write_pairs
+from bifrons.records import (
+    GenerationPair,
+    UnderstandingPair,
+    content_hash,
+    read_json,
+    read_pairs,
+    run_key,
+    write_json,
+    write_pairs,
+)
 from bifrons.sources import Example, refuse_overlap, scene_examples
 from bifrons.study.config import StudyConfig
 
@@ -28,25 +37,35 @@ class StudyData:
 
 
 def load_data(config: StudyConfig, model: UnifiedModel, folder: Path, say: Callable[[str], None]) -> StudyData:
-    """Read or build the pairs of both tasks. Raises ValueError for overlap of training and evaluation, and for no pairs left."""
+    """Read or build the pairs of both tasks. Raises ValueError for overlap of training and evaluation, and for no pairs
+    left.
+    """
     settings = config.data
-    definition = settings.model_dump(mode="json") | {"model": model.identity.fingerprint}
+    given = {"understanding": settings.understanding_file, "generation": settings.generation_file}
+    for path in given.values():
+        if path is not None and not path.is_file():
+            raise ValueError(f"{path}: no such file")
+    contents = {task: "" if path is None else content_hash(path.read_bytes()) for task, path in given.items()}
+    built_by = settings.model_dump(mode="json", exclude={"understanding_file", "generation_file"})
+    definition = built_by | {"model": model.identity.fingerprint, "files": contents}
     summary_path = folder / "summary.json"
-    known = read_json(summary_path) if summary_path.is_file() else {}
+    known: dict[str, Any] = read_json(summary_path) if summary_path.is_file() else {}
     key = run_key(definition)
     paths = {task: folder / f"{task}.parquet" for task in ("understanding", "generation")}
     if known.get("key") != key or not all(path.is_file() for path in paths.values()):
         known = {"key": key}
-        for task, given in (("understanding", settings.understanding_file), ("generation", settings.generation_file)):
-            if given is not None:
-                pairs: Any = read_pairs(given)
+        for task, source in given.items():
+            if source is not None:
+                pairs: Any = read_pairs(source)
                 if (task == "understanding") != isinstance(pairs[0], UnderstandingPair):
-                    raise ValueError(f"{given}: does not hold {task} pairs")
-                known[task] = {"kept": len(pairs), "dropped": {}, "notes": {}, "file": given.name}
+                    raise ValueError(f"{source}: does not hold {task} pairs")
+                known[task] = {"kept": len(pairs), "dropped": {}, "notes": {}, "file": source.name}
             else:
                 say(f"building {task} pairs")
                 built = build(config, model, task)
-                pairs, known[task] = cut(built, settings.max_understanding if task == "understanding" else settings.max_generation)
+                pairs, known[task] = cut(
+                    built, settings.max_understanding if task == "understanding" else settings.max_generation
+                )
             if not pairs:
                 raise ValueError(f"no {task} pairs are left: {known[task]['dropped']}")
             write_pairs(paths[task], pairs)

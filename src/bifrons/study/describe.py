@@ -14,13 +14,19 @@ METHODS: dict[str, tuple[str, str]] = {
     "generation_only": ("Generation only", "DPO on drawings alone."),
     "naive_joint": ("Naive joint", "The sum of both losses, weights 1 and 1."),
     "pcgrad": ("PCGrad", "Each gradient loses what points against the other, then both are summed."),
-    "gradient_weighted": ("Gradient-weighted", "Weights that give both tasks the same weighted gradient norm, held for K steps."),
+    "gradient_weighted": (
+        "Gradient-weighted",
+        "Weights that give both tasks the same weighted gradient norm, held for K steps.",
+    ),
     "gradient_weighted_smoothed": (
         "Gradient-weighted, smoothed",
         "The same from the median norms of the last K steps, within bounds.",
     ),
     "length_normalized": ("Length-normalised", "Static weights in the inverse ratio of response lengths."),
-    "fixed_weight": ("Fixed weight", "The median weights of the second half of the gradient-weighted run, held from step 0."),
+    "fixed_weight": (
+        "Fixed weight",
+        "The median weights of the second half of the gradient-weighted run, held from step 0.",
+    ),
     "rewarded_soup": ("Rewarded soup", "The two single-task adapters interpolated; no further training."),
     "separate_lora": ("Separate LoRA", "Each face judged by its own single-task adapter; needs routing by task."),
 }

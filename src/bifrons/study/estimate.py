@@ -67,10 +67,14 @@ def step_seconds(model: UnifiedModel, config: StudyConfig) -> dict[Task, float]:
             )
         ],
         "generation": [
-            GenerationPair(id="b", prompt=example.prompt, chosen_codes=codes, rejected_codes=codes[::-1], provenance=made)
+            GenerationPair(
+                id="b", prompt=example.prompt, chosen_codes=codes, rejected_codes=codes[::-1], provenance=made
+            )
         ],
     }
-    found = {task: timed(lambda p=some: model.log_probs(model.pack(p)).sums.sum().backward()) for task, some in pairs.items()}
+    found: dict[Task, float] = {}
+    for task, some in pairs.items():
+        found[task] = timed(lambda p=some: model.log_probs(model.pack(p)).sums.sum().backward())
     model.remove_adapter()
     return found
 
@@ -80,8 +84,12 @@ def evaluation_seconds(model: UnifiedModel, config: StudyConfig) -> float:
     settings = config.evaluation
     count = min(16, settings.items)
     examples = scene_examples("pairs", count, 1)
-    sampling = Sampling(temperature=settings.temperature, guidance=settings.guidance, max_new_tokens=settings.max_new_tokens)
-    answers = timed(lambda: model.answer([e.image for e in examples], [e.questions[0].text for e in examples], sampling), 1)
+    sampling = Sampling(
+        temperature=settings.temperature, guidance=settings.guidance, max_new_tokens=settings.max_new_tokens
+    )
+    answers = timed(
+        lambda: model.answer([e.image for e in examples], [e.questions[0].text for e in examples], sampling), 1
+    )
     drawings = timed(lambda: model.draw([e.prompt for e in examples], sampling), 1)
     return (3 * answers + drawings) * settings.items / count
 

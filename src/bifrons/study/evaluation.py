@@ -1,4 +1,6 @@
-"""One cell's evaluation: responses sampled, scored, and kept with the scores, so that galleries and new statistics need no model."""
+"""One cell's evaluation: responses sampled, scored, and kept with the scores, so that galleries and new statistics need
+no model.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ from bifrons.study.config import EvaluationSection
 EVALUATION_VERSION = 1
 
 
-def evaluation_path(folder: Path, settings: EvaluationSection, seed: int, clip: ClipScorer, constants: LengthConstants | None) -> Path:
+def evaluation_path(
+    folder: Path, settings: EvaluationSection, seed: int, clip: ClipScorer, constants: LengthConstants | None
+) -> Path:
     """Where the scores of these settings lie; other settings lie beside them and nothing is overwritten."""
     lengths = None if constants is None else [constants.full_bonus, constants.very_short]
     definition = settings.model_dump(mode="json") | {"seed": seed, "clip": clip.fingerprint, "lengths": lengths}
@@ -38,7 +42,8 @@ def evaluate_model(
 ) -> dict[str, Any]:
     """The content of `path`: scores by metric, answers and codes by item. Read from disk where it was done before.
 
-    `constants` None takes the length constants from this model's own answers: that is the base, and the rest is scored by it.
+    `constants` None takes the length constants from this model's own answers: that is the base, and the rest is scored
+    by it.
     """
     if path.is_file():
         return read_json(path)

@@ -19,8 +19,12 @@ if TYPE_CHECKING:
     from bifrons.study.run import Outcome
 
 
-def write_gallery(config: StudyConfig, folder: Path, outcomes: list[Outcome], model: UnifiedModel, data: StudyData) -> None:
-    """Write `gallery.json`: training pairs as they are, evaluation items as each method answered them (its first seed)."""
+def write_gallery(
+    config: StudyConfig, folder: Path, outcomes: list[Outcome], model: UnifiedModel, data: StudyData
+) -> None:
+    """Write `gallery.json`: training pairs as they are, evaluation items as each method answered them (its first
+    seed).
+    """
     shown: dict[str, Outcome] = {}
     for outcome in outcomes:
         if outcome.status == "done":
@@ -28,7 +32,9 @@ def write_gallery(config: StudyConfig, folder: Path, outcomes: list[Outcome], mo
     drawings: list[dict[str, Any]] = []
     for pair in data.generation[: config.gallery.drawings // 2]:
         chosen, rejected = model.decode([pair.chosen_codes, pair.rejected_codes])
-        drawings.append({"prompt": pair.prompt, "chosen": encoded(chosen), "rejected": encoded(rejected), "drawn": {}, "notes": {}})
+        drawings.append(
+            {"prompt": pair.prompt, "chosen": encoded(chosen), "rejected": encoded(rejected), "drawn": {}, "notes": {}}
+        )
     for example in data.evaluation[: config.gallery.drawings]:
         methods = [m for m, outcome in shown.items() if example.id in outcome.evaluation["drawings"]]
         pixels = model.decode([shown[m].evaluation["drawings"][example.id] for m in methods])

@@ -7,7 +7,15 @@ from collections.abc import Callable
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 from bifrons.records import StepRecord
 from bifrons.training.progress import losses_text
@@ -63,7 +71,9 @@ class StudyProgress:
         return lambda record: self.bar.update(steps_id, completed=record.step + 1, figures=losses_text(record))
 
     def asker(self, num_items: int) -> Callable[[int], None]:
-        """A function that is told how many items of an evaluation are done; an item is asked four times and drawn once."""
+        """A function that is told how many items of an evaluation are done; an item is asked four times and drawn
+        once.
+        """
         steps_id = self.reset("  evaluating", 4 * num_items)
         return lambda count: self.bar.update(steps_id, advance=count)
 

@@ -10,7 +10,6 @@ from bifrons.protocol import Identity
 from bifrons.records import read_json, write_json
 from bifrons.stats import moments_of, summarise, welch_from_moments
 from bifrons.study.cells import BASE
-from bifrons.study.config import StudyConfig
 from bifrons.training import versions
 
 if TYPE_CHECKING:
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 NUMBERS = ("mean", "std", "ci95", "delta", "delta_ci95", "welch_t", "p", "cohens_d")
 
 
-def write_results(study: str, config: StudyConfig, folder: Path, outcomes: list[Outcome], identity: Identity) -> None:
+def write_results(study: str, folder: Path, outcomes: list[Outcome], identity: Identity) -> None:
     """Write `results.json`: a row for each method, setting and metric, seeds pooled."""
     groups: dict[tuple[str, tuple[tuple[str, float], ...]], list[Outcome]] = {}
     for outcome in outcomes:
@@ -48,7 +47,12 @@ def write_results(study: str, config: StudyConfig, folder: Path, outcomes: list[
 
 
 def row_of(
-    model: str, method: str, setting: tuple[tuple[str, float], ...], metric: str, group: list[Outcome], base: list[Outcome]
+    model: str,
+    method: str,
+    setting: tuple[tuple[str, float], ...],
+    metric: str,
+    group: list[Outcome],
+    base: list[Outcome],
 ) -> dict[str, Any]:
     done = [outcome for outcome in group if outcome.status == "done"]
     row: dict[str, Any] = {"model": model, "method": method, "metric": metric, "setting": dict(setting), "round": None}
@@ -62,12 +66,26 @@ def row_of(
         known = [v for o in base if (v := o.evaluation["scores"][metric]["value"]) is not None]
         delta = mean - sum(known) / len(known) if known and method != BASE else None
         std = moments_of(values).std if len(values) > 1 else None
-        return row | {"mean": mean, "std": std, "n": len(values), "delta": delta, "reason": "one value a seed; no interval over items"}
+        return row | {
+            "mean": mean,
+            "std": std,
+            "n": len(values),
+            "delta": delta,
+            "reason": "one value a seed; no interval over items",
+        }
     items = [value for score in found for value in score["items"].values()]
     if len(items) < 2:
-        return row | {"n": len(items), "reason": next((s["reason"] for s in found if s["reason"]), "fewer than two items")}
+        return row | {
+            "n": len(items),
+            "reason": next((s["reason"] for s in found if s["reason"]), "fewer than two items"),
+        }
     summary = summarise(items)
-    row |= {"mean": summary.mean, "std": summary.std, "n": summary.n, "ci95": [summary.interval.low, summary.interval.high]}
+    row |= {
+        "mean": summary.mean,
+        "std": summary.std,
+        "n": summary.n,
+        "ci95": [summary.interval.low, summary.interval.high],
+    }
     base_items = [value for outcome in base for value in outcome.evaluation["scores"][metric]["items"].values()]
     if method == BASE or len(base_items) < 2:
         return row

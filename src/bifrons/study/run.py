@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +14,16 @@ from bifrons.diagnostics import diagnose_gradients
 from bifrons.merge import soup
 from bifrons.models import load
 from bifrons.protocol import AdapterSettings, UnifiedModel
-from bifrons.records import StepRecord, pairs_hash, read_json, read_steps, run_key, write_json
+from bifrons.records import StepRecord, Task, pairs_hash, read_json, read_steps, run_key, write_json
 from bifrons.scorers import LengthConstants
 from bifrons.scorers.clip import ClipScorer, load_clip
-from bifrons.study.cells import BASE, Cell, cells_of
+from bifrons.study.cells import Cell, cells_of
 from bifrons.study.config import StudyConfig
 from bifrons.study.data import StudyData, load_data
 from bifrons.study.evaluation import evaluate_model, evaluation_path, separate
 from bifrons.study.gallery import write_gallery
 from bifrons.study.progress import StudyProgress
+from bifrons.study.record import write_study_record
 from bifrons.study.results import write_results
 from bifrons.training import Recipe, align
 
@@ -54,7 +54,8 @@ class Context:
 
 
 def run_study(config: StudyConfig, name: str, out: Path, *, progress: bool = True) -> tuple[Path, list[Outcome]]:
-    """Run the study `name` in `out/name`; what was done before is not done again. The folder, and what became of each cell.
+    """Run the study `name` in `out/name`; what was done before is not done again. The folder, and what became of each
+    cell.
 
     Raises ValueError when another process runs the same study, and for what its files and settings get wrong.
     """
@@ -77,7 +78,9 @@ def run_locked(config: StudyConfig, name: str, folder: Path, progress: StudyProg
     model = load(config.model, revision=config.revision)
     curation, clip = load_clip(config.data.curation_clip), load_clip(config.evaluation.clip)
     if curation.fingerprint == clip.fingerprint:
-        raise ValueError("data.curation_clip and evaluation.clip have the same weights: what built the data may not judge it")
+        raise ValueError(
+            "data.curation_clip and evaluation.clip have the same weights: what built the data may not judge it"
+        )
     data = load_data(config, model, folder / "pairs", progress.say)
     diagnose(config, model, data, folder, progress)
     context = Context(config, folder, model, data, clip, progress)
@@ -88,9 +91,9 @@ def run_locked(config: StudyConfig, name: str, folder: Path, progress: StudyProg
         context.outcomes[cell] = run_cell(context, cell)
         progress.done(cell.name, context.outcomes[cell].reason)
     outcomes = list(context.outcomes.values())
-    write_results(name, config, folder, outcomes, model.identity)
+    write_results(name, folder, outcomes, model.identity)
     write_gallery(config, folder, outcomes, model, data)
-    write_study_record(name, config, folder, outcomes, model, data)
+    write_study_record(name, config, folder, outcomes, model.identity, data)
     return outcomes
 
 
@@ -117,9 +120,9 @@ def run_base(context: Context, cell: Cell) -> Outcome:
 
 def run_train(context: Context, cell: Cell) -> Outcome:
     recipe = recipe_of(context, cell)
-    data = {"understanding": context.data.understanding, "generation": context.data.generation}
+    data: dict[Task, Any] = {"understanding": context.data.understanding, "generation": context.data.generation}
     tasks = recipe.make().tasks
-    hashes = {task: pairs_hash(data[task]) for task in tasks}  # type: ignore[arg-type]
+    hashes: dict[Task, str] = {task: pairs_hash(data[task]) for task in tasks}
     key = run_key(recipe.definition(context.model.identity, hashes))
     folder = context.folder / key
     if (folder / "record.json").is_file():
@@ -244,71 +247,9 @@ def diagnose(config: StudyConfig, model: UnifiedModel, data: StudyData, folder: 
     progress.say(f"gradients of the untrained model, {config.diagnosis.batches} batches")
     model.add_adapter(AdapterSettings(rank=settings.rank, alpha=settings.alpha, dropout=0.0))
     try:
-        found = diagnose_gradients(model, data.understanding, data.generation, batches=config.diagnosis.batches, beta=settings.beta)
+        found = diagnose_gradients(
+            model, data.understanding, data.generation, batches=config.diagnosis.batches, beta=settings.beta
+        )
     finally:
         model.remove_adapter()
     write_json(path, {"key": key, **found.as_json()})
-
-
-def write_study_record(
-    name: str, config: StudyConfig, folder: Path, outcomes: list[Outcome], model: UnifiedModel, data: StudyData
-) -> None:
-    from bifrons.study.describe import describe_methods, describe_metrics
-
-    path = folder / "study.json"
-    created = read_json(path)["created"] if path.is_file() else datetime.now(UTC).isoformat(timespec="seconds")
-    records = [read_json(folder / o.key / "record.json") for o in outcomes if o.cell.kind == "train" and o.status == "done"]
-    noise = {}
-    for task in ("understanding", "generation"):
-        values = [r[f"margin_noise_{task}"] for r in records if r[f"margin_noise_{task}"] is not None]
-        noise[task] = max(values) if values else None
-    identity = model.identity
-    write_json(
-        path,
-        {
-            "study": name,
-            "title": config.title,
-            "description": config.description,
-            "model": identity.name,
-            "model_label": f"{identity.name} ({identity.family}, {int(identity.facts['parameters']) / 1e6:.1f} M parameters)",
-            "created": created,
-            "settings": flat(config.model_dump(mode="json", exclude={"title", "description"})),
-            "metrics": describe_metrics(),
-            "methods": describe_methods([BASE, *config.methods]),
-            "cells": [
-                {
-                    "method": o.cell.method,
-                    "seed": o.cell.seed,
-                    "setting": dict(o.cell.setting),
-                    "key": o.key,
-                    "status": o.status,
-                    "reason": o.reason,
-                }
-                for o in outcomes
-            ],
-            "pairs": data.summary,
-            "margin_noise": noise,
-            "notes": [
-                "A CLIP trained on scenes judges similarity here, so published CLIPScores stand beside it only as differences.",
-                "Length constants of the VQA score are scaled to the base model's own answer length: "
-                + ", ".join(f"{k} {v:.2f} words" for k, v in asdict_constants(outcomes).items())
-                + ".",
-            ],
-        },
-    )
-
-
-def asdict_constants(outcomes: list[Outcome]) -> dict[str, float]:
-    done = [o for o in outcomes if o.status == "done"]
-    return done[0].evaluation["constants"] if done else asdict(LengthConstants())
-
-
-def flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested settings with dotted keys."""
-    found: dict[str, Any] = {}
-    for key, value in values.items():
-        if isinstance(value, dict):
-            found |= flat(value, f"{prefix}{key}.")
-        else:
-            found[f"{prefix}{key}"] = value
-    return found

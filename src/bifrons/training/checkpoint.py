@@ -1,4 +1,6 @@
-"""A run's checkpoint: trainable tensors, moments and strategy state in one safetensors file, replaced whole or not at all."""
+"""A run's checkpoint: trainable tensors, moments and strategy state in one safetensors file, replaced whole or not at
+all.
+"""
 
 from __future__ import annotations
 
@@ -51,7 +53,11 @@ def load_checkpoint(
         with torch.no_grad():
             for name, parameter in trainable.items():
                 parameter.copy_(file.get_tensor(f"weight/{name}"))
-                moments = {m: file.get_tensor(f"{m}/{name}") for m in ("step", "exp_avg", "exp_avg_sq") if f"{m}/{name}" in names}
+                moments = {
+                    m: file.get_tensor(f"{m}/{name}")
+                    for m in ("step", "exp_avg", "exp_avg_sq")
+                    if f"{m}/{name}" in names
+                }
                 if moments:
                     optimizer.state[parameter] = {
                         m: value if m == "step" else value.to(parameter.device) for m, value in moments.items()

@@ -73,7 +73,8 @@ def align(
 ) -> Alignment:
     """Train an adapter on preference pairs of one task or of both (study, sections on losses, gradients and training).
 
-    `settings` are those of `Recipe` (strategy, steps, learning_rate, seed, ...). With `out` the run is kept in that folder
+    `settings` are those of `Recipe` (strategy, steps, learning_rate, seed, ...). With `out` the run is kept in that
+    folder
     (config, steps, checkpoint, adapter) and resumes there. Raises ValueError for settings that do not exist, for a task
     without pairs that the strategy trains, for a model that already has an adapter, and for a folder of another run.
     """
@@ -98,7 +99,7 @@ def align(
     trainable: dict[str, Parameter] = {p.name: p.tensor for p in shared} | dict(head)
     assert all(p.dtype == torch.float32 for p in trainable.values()), "every trainable tensor is fp32"
     cache = Path(reference_cache) if reference_cache is not None else folder
-    data = {task: prepare(model, task, given[task] or (), cache) for task in strategy.tasks}
+    data: dict[Task, TaskData] = {task: prepare(model, task, given[task] or (), cache) for task in strategy.tasks}
     num_tokens = (data[t].num_tokens if t in data else 0.0 for t in TASKS)
     tokens_understanding, tokens_generation = num_tokens
     optimizer = torch.optim.AdamW(trainable.values(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay)

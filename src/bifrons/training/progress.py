@@ -18,7 +18,13 @@ def losses_text(record: StepRecord) -> str:
 
 @contextmanager
 def step_progress(name: str, steps: int, done: int, *, shown: bool) -> Iterator[Callable[[StepRecord], None]]:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[losses]}"), TimeRemainingColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[losses]}"),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, disable=not shown) as bar:
         task = bar.add_task(name, total=steps, completed=done, losses="")
         yield lambda record: bar.update(task, advance=1, losses=losses_text(record))

@@ -19,7 +19,8 @@ TASKS: tuple[Task, ...] = ("understanding", "generation")
 class Recipe:
     """All that decides a run besides model and data; the defaults are the study's, at 7B.
 
-    `strategy` is a name, `module:function`, or a Strategy of your own; `strategy_settings` go to the named one. `clip_mode`
+    `strategy` is a name, `module:function`, or a Strategy of your own; `strategy_settings` go to the named one.
+    `clip_mode`
     clips LoRA and head together ("joint") or apart ("separate"). `interval` None lets the length of the run decide.
     """
 
@@ -62,7 +63,13 @@ class Recipe:
         """What the run key is made from: this recipe, the model's weights, and a content hash of each task's pairs."""
         values = asdict(self) | {"strategy": self.strategy_name, "resolved_strategy": repr(self.make())}
         own = STRATEGIES.get(self.strategy_name) is None
-        return {"recipe": values, "own_strategy": own, "model": model.fingerprint, "dtype": model.facts.get("dtype", ""), "pairs": pairs}
+        return {
+            "recipe": values,
+            "own_strategy": own,
+            "model": model.fingerprint,
+            "dtype": model.facts.get("dtype", ""),
+            "pairs": pairs,
+        }
 
     def beta(self, task: Task) -> float:
         return self.beta_understanding if task == "understanding" else self.beta_generation

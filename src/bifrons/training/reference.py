@@ -1,4 +1,6 @@
-"""Log-probabilities of the reference policy: computed once, before step 0, in the same packing and dtype as training."""
+"""Log-probabilities of the reference policy: computed once, before step 0, in the same packing and dtype as
+training.
+"""
 
 from __future__ import annotations
 
@@ -21,11 +23,17 @@ Pairs = Sequence[UnderstandingPair] | Sequence[GenerationPair]
 
 
 def reference_log_probs(
-    model: UnifiedModel, task: Task, pairs: Pairs, cache: Path | None = None, report: Callable[[str], None] | None = None
+    model: UnifiedModel,
+    task: Task,
+    pairs: Pairs,
+    cache: Path | None = None,
+    report: Callable[[str], None] | None = None,
 ) -> tuple[Tensor, float]:
-    """[pairs, 2] sums of the base model, chosen first, and the largest margin that recomputing a few pairs leaves (nats).
+    """[pairs, 2] sums of the base model, chosen first, and the largest margin that recomputing a few pairs leaves
+    (nats).
 
-    With `cache`, a folder, what was computed before for the same weights, dtype, packing and pairs is read from there. Raises
+    With `cache`, a folder, what was computed before for the same weights, dtype, packing and pairs is read from there.
+    Raises
     ValueError when the margin at step 0 is too large to be noise: the cache or the model is then not what it says.
     """
     identity = model.identity
@@ -61,7 +69,9 @@ def step_zero_noise(model: UnifiedModel, task: Task, pairs: Pairs, sums: Tensor)
     noise = float((ratios[:, 0] - ratios[:, 1]).abs().max())
     limit = MAX_NOISE.get(str(model.identity.facts.get("dtype", "")), 1e-2)
     if not noise <= limit:
-        raise ValueError(f"the {task} margin before step 0 is {noise:.3g} nats, above {limit}: the reference is not of this model and adapter")
+        raise ValueError(
+            f"the {task} margin before step 0 is {noise:.3g} nats, above {limit}: the reference is of another model"
+        )
     return noise
 
 

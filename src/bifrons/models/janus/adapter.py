@@ -25,7 +25,9 @@ CARD = "bifrons.json"  # beside PEFT's own files: which base an adapter belongs 
 
 
 def add(network: Any, settings: AdapterSettings) -> PeftModel:
-    """Wrap the network in place. Every trainable tensor is fp32, the head's copy included (PEFT leaves that in the base's dtype)."""
+    """Wrap the network in place. Every trainable tensor is fp32, the head's copy included (PEFT leaves that in the
+    base's dtype).
+    """
     config = LoraConfig(
         r=settings.rank,
         lora_alpha=settings.alpha,  # pyright: ignore[reportArgumentType]
@@ -110,7 +112,10 @@ def head(wrapped: nn.Module) -> list[tuple[str, Parameter]]:
 def save(wrapped: PeftModel, folder: Path, card: dict[str, Any]) -> None:
     wrapped.save_pretrained(str(folder), safe_serialization=True)
     config = read_json(folder / "adapter_config.json")  # no machine's path belongs in it
-    write_json(folder / "adapter_config.json", config | {"base_model_name_or_path": card["base"], "revision": card["revision"] or None})
+    write_json(
+        folder / "adapter_config.json",
+        config | {"base_model_name_or_path": card["base"], "revision": card["revision"] or None},
+    )
     (folder / "README.md").unlink(missing_ok=True)
     write_json(folder / CARD, card)
 
@@ -122,4 +127,6 @@ def check_card(folder: Path, fingerprint: str, name: str) -> None:
     if (folder / CARD).is_file():
         card = read_json(folder / CARD)
         if card.get("fingerprint") != fingerprint:
-            raise ValueError(f"{folder}: is an adapter of {card.get('base')!r}, whose weights are not those of {name!r}")
+            raise ValueError(
+                f"{folder}: is an adapter of {card.get('base')!r}, whose weights are not those of {name!r}"
+            )

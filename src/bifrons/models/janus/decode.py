@@ -1,7 +1,7 @@
 """Token by token through the language model, with buffers that are made once: what answering and drawing are built on.
 
-The loop walks transformers' own Llama modules (LoRA wrappers included), so it is one implementation with training; it only
-replaces the growing cache, the mask building and the bookkeeping of `generate`.
+The loop walks transformers' own Llama modules (LoRA wrappers included), so it is one implementation with training; it
+only replaces the growing cache, the mask building and the bookkeeping of `generate`.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Decoder:
 
     def prefill(self, embeds_BLD: Tensor, valid_BL: Tensor) -> Tensor:
         """Read the prompts, padded on the left; the hidden state after each row's last token, [B, D]."""
-        rows, length, _ = embeds_BLD.shape
+        length = embeds_BLD.shape[1]
         positions = (valid_BL.long().cumsum(dim=1) - 1).clamp_min(0)
         self.visible_BT[:, :length] = valid_BL
         causal = torch.ones(length, length, dtype=torch.bool, device=embeds_BLD.device).tril()

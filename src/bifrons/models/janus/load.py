@@ -18,22 +18,29 @@ from bifrons.protocol import Identity
 def from_folder(folder: str, *, name: str, revision: str = "", dtype: torch.dtype | None = None) -> JanusModel:
     """Load weights (safetensors only), tokenizer, chat template and image processor from the checkpoint's own files.
 
-    The image processor is the PIL one: it needs no torchvision. Raises ValueError for a folder without safetensors weights.
+    The image processor is the PIL one: it needs no torchvision. Raises ValueError for a folder without safetensors
+    weights.
     """
     options: dict[str, Any] = {"revision": revision} if revision else {}
     if Path(folder).is_dir() and not list(Path(folder).glob("*.safetensors")):
         raise ValueError(f"{folder}: holds no safetensors weights; other formats are not loaded")
     with no_progress_bar():
         network = JanusForConditionalGeneration.from_pretrained(
-            folder, dtype=dtype or "auto", use_safetensors=True, trust_remote_code=False, attn_implementation="sdpa", **options
+            folder,
+            dtype=dtype or "auto",
+            use_safetensors=True,
+            trust_remote_code=False,
+            attn_implementation="sdpa",
+            **options,
         )
+    vision: Any = network.config.vision_config
     tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False, **options)
     images = JanusImageProcessorPil.from_pretrained(folder, **options)
     processor = JanusProcessor(
         images,
         tokenizer,
         chat_template=tokenizer.chat_template,
-        num_image_tokens=network.config.vision_config.num_image_tokens,
+        num_image_tokens=vision.num_image_tokens,
     )
     return from_network(network, processor, name=name, revision=revision)
 

@@ -95,9 +95,8 @@ class JanusModel:
         codebook = self.core.generation_embeddings.num_embeddings
         for codes in (pair.chosen_codes, pair.rejected_codes):
             if len(codes) != self.num_image_tokens or not 0 <= min(codes) <= max(codes) < codebook:
-                raise ValueError(
-                    f"generation pair {pair.id!r} does not hold drawings of {self.num_image_tokens} codes below {codebook}"
-                )
+                wanted = f"a drawing of this model has {self.num_image_tokens} codes below {codebook}"
+                raise ValueError(f"generation pair {pair.id!r}: {wanted}")
 
     def count_tokens(self, pair: Pair) -> tuple[int, int]:
         if isinstance(pair, GenerationPair):
@@ -171,11 +170,18 @@ class JanusModel:
 
     def save_adapter(self, folder: Path) -> None:
         known = self.identity
-        card = {"base": known.name, "family": known.family, "fingerprint": known.fingerprint, "revision": known.revision}
+        card = {
+            "base": known.name,
+            "family": known.family,
+            "fingerprint": known.fingerprint,
+            "revision": known.revision,
+        }
         adapters.save(self.trained(), folder, card)
 
     def load_adapter(self, folder: Path) -> None:
-        """Replace the adapter by one from disk. Raises ValueError for an adapter of another model; the old one then stays."""
+        """Replace the adapter by one from disk. Raises ValueError for an adapter of another model; the old one then
+        stays.
+        """
         adapters.check_card(folder, self.identity.fingerprint, self.identity.name)
         self.remove_adapter()
         self.core.generation_head.float()
@@ -218,7 +224,8 @@ class JanusModel:
         sampling: Sampling = Sampling(temperature=0.0),
         report: Report | None = None,
     ) -> list[Answer]:
-        """One answer to each question about the image of the same index; `report` is told how many items each batch ended.
+        """One answer to each question about the image of the same index; `report` is told how many items each batch
+        ended.
 
         Raises ValueError when there are not as many images as questions.
         """
@@ -249,7 +256,9 @@ class JanusModel:
         return [made[i] for i in range(len(questions))]
 
     @torch.inference_mode()
-    def draw(self, prompts: Sequence[str], sampling: Sampling = Sampling(), report: Report | None = None) -> list[Drawing]:
+    def draw(
+        self, prompts: Sequence[str], sampling: Sampling = Sampling(), report: Report | None = None
+    ) -> list[Drawing]:
         """One drawing of each prompt; `report` is told how many items each batch ended."""
         asked = [self.prompts.generation(prompt) for prompt in prompts]
         made: dict[int, tuple[int, ...]] = {}

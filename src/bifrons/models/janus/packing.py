@@ -1,6 +1,7 @@
 """Rows of a batch of pairs.
 
-Understanding: [prefix][chosen][rejected] in one row. The prefix (an image and a question) is longer than a response, so it
+Understanding: [prefix][chosen][rejected] in one row. The prefix (an image and a question) is longer than a response, so
+it
 is computed once; a block mask keeps the responses from seeing each other, and positions start again after the prefix.
 Generation: two causal rows of equal length. 576 codes behind 20 words gain nothing from sharing the words.
 """
@@ -22,9 +23,12 @@ PAD, TEXT, FEATURE, CODE = 0, 1, 2, 3
 class Packed:
     """Rows, and where in them each response token is predicted.
 
-    `ids`, `kinds` and `positions` are [rows, length]; `mask` is [rows, 1, length, length], True where a position may look,
-    or None for plain causal rows padded on the right. `source`, `target` and `sequence` are [predicted tokens]: the flat
-    position (row * length + column) whose hidden state predicts the token, the token, and its response (2 * pair, + 1 for rejected).
+    `ids`, `kinds` and `positions` are [rows, length]; `mask` is [rows, 1, length, length], True where a position may
+    look,
+    or None for plain causal rows padded on the right. `source`, `target` and `sequence` are [predicted tokens]: the
+    flat
+    position (row * length + column) whose hidden state predicts the token, the token, and its response (2 * pair, + 1
+    for rejected).
     """
 
     task: Task
@@ -95,7 +99,9 @@ def pack_understanding(
     )
 
 
-def pack_generation(prompts: Sequence[list[int]], codes: Sequence[tuple[Sequence[int], Sequence[int]]], pad_id: int) -> Packed:
+def pack_generation(
+    prompts: Sequence[list[int]], codes: Sequence[tuple[Sequence[int], Sequence[int]]], pad_id: int
+) -> Packed:
     """Two rows a pair; the last code of a row predicts nothing and is left out."""
     length = max(len(prompt) + len(pair[0]) for prompt, pair in zip(prompts, codes, strict=True)) - 1
     rows = 2 * len(prompts)
@@ -124,5 +130,3 @@ def pack_generation(prompts: Sequence[list[int]], codes: Sequence[tuple[Sequence
         sequence=torch.tensor(sequence),
         num_pairs=len(prompts),
     )
-
-

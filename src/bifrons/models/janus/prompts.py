@@ -21,7 +21,9 @@ class Prompts:
         self.pad_id: int = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
         placeholder = tokenizer.convert_tokens_to_ids(processor.image_token)
         if placeholder != image_token_id:
-            raise ValueError(f"the processor's image token has id {placeholder}, the model's configuration says {image_token_id}")
+            raise ValueError(
+                f"the processor's image token has id {placeholder}, the model's configuration says {image_token_id}"
+            )
 
     def ids(self, text: str) -> list[int]:
         return list(self.tokenizer(text).input_ids)
@@ -40,7 +42,9 @@ class Prompts:
         return [*self.ids(text), self.begin_image_id]
 
     def unconditional(self, prompt_ids: list[int]) -> list[int]:
-        """The row of guidance without a condition: pads of the prompt's own length around begin of text and of image."""
+        """The row of guidance without a condition: pads of the prompt's own length around begin of text and of
+        image.
+        """
         kept = (self.bos_id, self.begin_image_id)
         return [token if token in kept else self.pad_id for token in prompt_ids]
 

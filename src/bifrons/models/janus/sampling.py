@@ -18,7 +18,8 @@ def uniforms(seed: int, items: list[int], positions: int) -> Tensor:
 
 
 def choose(logits_BV: Tensor, temperature: float, uniform_B: Tensor) -> Tensor:
-    """A token a row, [B]: the largest logit at temperature 0, else the inverse of the cumulative distribution at `uniform_B`.
+    """A token a row, [B]: the largest logit at temperature 0, else the inverse of the cumulative distribution at
+    `uniform_B`.
 
     One uniform a token, whatever the vocabulary; sums in float64, so that the batch an item stands in does not move it.
     """
@@ -30,7 +31,9 @@ def choose(logits_BV: Tensor, temperature: float, uniform_B: Tensor) -> Tensor:
 
 
 def guided(logits: Tensor, guidance: float) -> Tensor:
-    """Classifier-free guidance u + s (c - u), from rows of which the first half is conditional (Ho and Salimans 2022)."""
+    """Classifier-free guidance u + s (c - u), from rows of which the first half is conditional (Ho and Salimans
+    2022).
+    """
     if guidance == 1:
         return logits
     conditional, unconditional = logits.chunk(2)
@@ -45,7 +48,9 @@ def left_padded(rows: list[list[int]], pad_id: int) -> tuple[Tensor, Tensor]:
     return ids, valid
 
 
-def batches(lengths: list[int], sampling: Sampling, report: Callable[[int], None] | None) -> Iterator[tuple[list[int], list[int]]]:
+def batches(
+    lengths: list[int], sampling: Sampling, report: Callable[[int], None] | None
+) -> Iterator[tuple[list[int], list[int]]]:
     """Indices of the items of each batch, and their noise names. Items of like length go together: less padding."""
     names = list(sampling.items) if sampling.items is not None else list(range(len(lengths)))
     if len(names) != len(lengths):
