@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import io
+import re
 from functools import cache
 from typing import Any
 
@@ -24,7 +25,8 @@ from bifrons.records import GenerationPair, Pair, Provenance, UnderstandingPair
 
 NUM_CODES = 64
 NUM_IMAGE_TOKENS = 64
-WORDS = "a the red blue green square circle is there left right of what colour how many one two in it . ?".split()
+SAID = "what colour is the circle left of a red square? there is one blue circle right of it. how many green squares in two"
+WORDS = [*sorted(set(re.findall("[a-z]+", SAID))), ".", "?"]
 BY_HAND = Provenance(builder="test")
 SETTINGS = AdapterSettings(rank=4, alpha=8.0, dropout=0.1)
 
@@ -71,8 +73,8 @@ def picture(seed: int) -> bytes:
     return buffer.getvalue()
 
 
-def sentence(rng: np.random.Generator, shortest: int, longest: int) -> str:
-    return " ".join(rng.choice(WORDS[:-2], size=int(rng.integers(shortest, longest + 1))))
+def sentence(rng: np.random.Generator, length: int) -> str:
+    return " ".join(rng.choice(WORDS[:-2], size=length))
 
 
 def understanding_pairs(count: int, seed: int = 0) -> list[UnderstandingPair]:
@@ -82,9 +84,9 @@ def understanding_pairs(count: int, seed: int = 0) -> list[UnderstandingPair]:
         UnderstandingPair(
             id=f"u{seed}-{i}",
             image=picture(1000 * seed + i),
-            question=f"{sentence(rng, 2, 9)}?",
-            chosen=f"{sentence(rng, 1, 10)}.",
-            rejected=f"{sentence(rng, 1, 10)}.",
+            question=f"{sentence(rng, 2 + 3 * i % 8)}?",
+            chosen=f"{sentence(rng, 1 + 7 * i % 10)}.",
+            rejected=f"{sentence(rng, 1 + (3 + 3 * i) % 10)}.",
             provenance=BY_HAND,
         )
         for i in range(count)
@@ -97,7 +99,7 @@ def generation_pairs(count: int, seed: int = 0) -> list[GenerationPair]:
     pairs: list[GenerationPair] = []
     for i in range(count):
         chosen, rejected = rng.integers(0, NUM_CODES, size=(2, NUM_IMAGE_TOKENS)).tolist()
-        prompt = sentence(rng, 1, 9)
+        prompt = sentence(rng, 1 + 4 * i % 9)
         codes = {"chosen_codes": tuple(chosen), "rejected_codes": tuple(rejected)}
         pairs.append(GenerationPair(id=f"g{seed}-{i}", prompt=prompt, provenance=BY_HAND, **codes))
     return pairs

@@ -30,6 +30,10 @@ def study(
     out: Out = Path("runs"),
     set_: Annotated[list[str] | None, typer.Option("--set", help="Override a key: `--set training.steps=100`.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="List cells, time and memory; run nothing.")] = False,
+    choose_rate: Annotated[
+        str,
+        typer.Option("--choose-rate", help="Score learning rates on held-out pairs, run nothing else: `1e-4,3e-4`."),
+    ] = "",
 ) -> None:
     """Run a study: every method, every seed, evaluation, statistics, report. What is done already is not done again."""
     from bifrons.study import estimate, read_study, run_study
@@ -37,6 +41,18 @@ def study(
     config = read_study(file, tuple(set_ or ()))
     if dry_run:
         typer.echo(estimate(config))
+        return
+    if choose_rate:
+        try:
+            rates = [float(text) for text in choose_rate.split(",")]
+        except ValueError:
+            raise ValueError(f"--choose-rate {choose_rate}: it has to be numbers with commas between") from None
+        from bifrons.study.rates import choose_rate as choose
+
+        for found in choose(config, file.stem, out, rates):
+            accuracies = f"accuracies {found.accuracy_understanding:.3f} {found.accuracy_generation:.3f}"
+            losses = f"{found.loss_understanding:.3f} + {found.loss_generation:.3f}"
+            typer.echo(f"{found.learning_rate:10g}  held-out losses {losses}  {accuracies}")
         return
     from bifrons.report import write_report
 

@@ -28,17 +28,22 @@ def train(
 
 @app.command()
 def measure(
+    card: Annotated[Path | None, typer.Option(help="Write the model card, Markdown, to this file.")] = None,
     out: Annotated[Path | None, typer.Option(help="Write the figures to this JSON file.")] = None,
     scenes: Annotated[int, typer.Option(help="Held-out scenes for each figure.")] = 400,
 ) -> None:
     """Measure the embedded models against their quality bars: reading, drawing, tokens, retrieval."""
+    from bifrons.models import load
+    from bifrons.organism.architecture import world_words
+    from bifrons.organism.card import bar_text, card_text
     from bifrons.organism.quality import measure as run
-    from bifrons.records import write_json
+    from bifrons.records import write_json, write_text
 
     figures = run(num_scenes=scenes)
     for name, (value, low, high) in figures.items():
-        bar = f"bar {low:g} to {high:g}" if high < float("inf") else f"bar at least {low:g}"
-        holds = "holds" if low <= value <= high else "FALLS SHORT"
-        typer.echo(f"{name:44} {value:8.4f}   {bar:22} {holds}" if low > float("-inf") else f"{name:44} {value:8.4f}")
+        holds = "" if low == float("-inf") else "holds" if low <= value <= high else "FALLS SHORT"
+        typer.echo(f"{name:44} {value:8.4f}   bar {bar_text(low, high):18} {holds}")
     if out is not None:
         write_json(out, {name: value for name, (value, _, _) in figures.items()})
+    if card is not None:
+        write_text(card, card_text(load("organism").identity, figures, scenes, len(world_words())))

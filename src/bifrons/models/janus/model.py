@@ -35,6 +35,7 @@ class JanusModel:
     def __init__(self, network: Any, processor: Any, identity: Identity) -> None:
         network.requires_grad_(False)
         network.lm_head.float()
+        network.model.generation_head.float()
         self.network = network
         self.core = network.model  # transformers' JanusModel; PEFT wraps its parts in place
         self.base_head = self.core.generation_head  # PEFT's unload would leave the trained copy in its place
@@ -76,7 +77,8 @@ class JanusModel:
             )
         drawings = [pair for pair in pairs if isinstance(pair, GenerationPair)]
         for pair in drawings:
-            self.check_codes(pair)
+            for codes in (pair.chosen_codes, pair.rejected_codes):
+                self.check_codes(f"generation pair {pair.id!r}", codes)
         return pack_generation(
             [self.prompts.generation(pair.prompt) for pair in drawings],
             [(pair.chosen_codes, pair.rejected_codes) for pair in drawings],
@@ -91,12 +93,10 @@ class JanusModel:
         ]
         return [*made[0], self.prompts.eos_id], [*made[1], self.prompts.eos_id]
 
-    def check_codes(self, pair: GenerationPair) -> None:
+    def check_codes(self, name: str, codes: Sequence[int]) -> None:
         codebook = self.core.generation_embeddings.num_embeddings
-        for codes in (pair.chosen_codes, pair.rejected_codes):
-            if len(codes) != self.num_image_tokens or not 0 <= min(codes) <= max(codes) < codebook:
-                wanted = f"a drawing of this model has {self.num_image_tokens} codes below {codebook}"
-                raise ValueError(f"generation pair {pair.id!r}: {wanted}")
+        if len(codes) != self.num_image_tokens or not 0 <= min(codes) <= max(codes) < codebook:
+            raise ValueError(f"{name}: a drawing of this model has {self.num_image_tokens} codes below {codebook}")
 
     def count_tokens(self, pair: Pair) -> tuple[int, int]:
         if isinstance(pair, GenerationPair):
@@ -158,7 +158,6 @@ class JanusModel:
         """Raises ValueError when there is one already."""
         if self.adapted is not None:
             raise ValueError("the model already has an adapter; remove it first")
-        self.core.generation_head.float()
         self.adapted = adapters.add(self.network, settings)
 
     def remove_adapter(self) -> None:
@@ -184,7 +183,6 @@ class JanusModel:
         """
         adapters.check_card(folder, self.identity.fingerprint, self.identity.name)
         self.remove_adapter()
-        self.core.generation_head.float()
         self.adapted = adapters.load(self.network, folder)
 
     def trained(self) -> PeftModel:
@@ -303,7 +301,9 @@ class JanusModel:
 
     @torch.inference_mode()
     def decode(self, codes: Sequence[Sequence[int]], batch_size: int = 32) -> list[NDArray[np.uint8]]:
-        """Pixels [height, width, 3] of drawings given as codes."""
+        """Pixels [height, width, 3] of drawings given as codes. Raises ValueError for what is no drawing of this model."""
+        for index, row in enumerate(codes):
+            self.check_codes(f"drawing {index}", row)
         made: list[NDArray[np.uint8]] = []
         for start in range(0, len(codes), batch_size):
             batch = torch.tensor([list(row) for row in codes[start : start + batch_size]], device=self.device)

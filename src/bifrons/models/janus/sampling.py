@@ -1,4 +1,4 @@
-"""Answers and drawings of a whole batch of items: longest first, left padded, each item with noise of its own."""
+"""Answers and drawings of a whole batch of items: those of like length together, left padded, each item with noise of its own."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ from bifrons.protocol import Sampling
 
 def uniforms(seed: int, items: list[int], positions: int) -> Tensor:
     """One uniform number for each (seed, item, position), [items, positions], float64 in [0, 1)."""
-    rows = [np.random.Generator(np.random.Philox(key=[seed & (2**64 - 1), item])).random(positions) for item in items]
-    return torch.from_numpy(np.stack(rows))
+    keys = [np.array([seed & (2**64 - 1), item], dtype=np.uint64) for item in items]
+    return torch.from_numpy(
+        np.stack([np.random.Generator(np.random.Philox(key=key)).random(positions) for key in keys])
+    )
 
 
 def choose(logits_BV: Tensor, temperature: float, uniform_B: Tensor) -> Tensor:

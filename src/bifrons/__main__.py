@@ -1,0 +1,5 @@
+"""`python -m bifrons`."""
+
+from bifrons.cli import main
+
+main()
