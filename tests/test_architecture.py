@@ -25,7 +25,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (  # from the top; a unit imports from str
     ("scenes", "losses", "gradients", "strategies", "stats"),
     ("records",),
 )
-SAME_UNIT = {"testing": "protocol"}  # the parity tests of the protocol stand in a module of their own
+SAME_UNIT = {"testing": "protocol", "__main__": "cli"}  # the protocol's parity tests; `python -m bifrons`
 HEIGHT = {unit: len(FLOORS) - floor for floor, units in enumerate(FLOORS) for unit in units}
 ROOT = ""  # the package itself, whose face is lazy: see the tests of it at the end
 

@@ -43,7 +43,7 @@ def test_dtype_and_adapter_can_be_asked_for(folder: Path, tmp_path: Path) -> Non
     assert torch.equal(sums_of(first, pairs), sums_of(second, pairs))  # pyright: ignore[reportArgumentType]
 
 
-@pytest.mark.parametrize("name", ["nothing", "a/b/c", ""])
+@pytest.mark.parametrize("name", ["nothing", "a/b/c"])
 def test_an_unknown_name_is_refused(name: str) -> None:
     """A word that is no folder and no hub name; nothing is asked of the network."""
     with pytest.raises(ValueError, match=f"no model '{name}': give organism"):

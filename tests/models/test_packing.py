@@ -1,4 +1,4 @@
-"""Packed rows give what plain causal rows give: values and gradients, each sequence alone through transformers' own model."""
+"""Packed rows give the values and gradients of plain causal rows, each alone through transformers' own model."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def oracle(model: JanusModel, pairs: list[Any]) -> Tensor:
 
 
 def gradients(model: JanusModel, sums: Tensor) -> Tensor:
-    """Of a loss in which every response of every pair counts differently, over all that trains; 0 where it does not reach."""
+    """Over all that trains, of a loss in which every response counts differently; 0 where it does not reach."""
     parameters = [p.tensor for p in model.shared_parameters()] + [p for _, p in model.head_parameters()]
     coefficients = torch.linspace(-1, 1.3, sums.numel()).view_as(sums)
     taken = torch.autograd.grad((coefficients * sums).sum(), parameters, allow_unused=True)
@@ -83,8 +83,8 @@ def test_a_pair_alone_and_in_company(model: JanusModel, make: Make) -> None:
 
 
 def test_losing_the_block_mask_changes_the_rejected_answer(model: JanusModel) -> None:
-    """With a causal mask only, the rejected answer sees the chosen one: its value moves by far more than rounding, and so
-    the parity tests above are able to fail. The chosen one, which comes first, does not move.
+    """With a causal mask only, the rejected answer sees the chosen one: its value moves by far more than rounding, and
+    so the parity tests above are able to fail. The chosen one, which comes first, does not move.
     """
     pairs = understanding_pairs(4)
     packed = model.pack(pairs)

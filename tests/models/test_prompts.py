@@ -11,10 +11,11 @@ from tiny_janus import NUM_IMAGE_TOKENS, generation_pairs, picture, understandin
 
 from bifrons.models.janus.model import JanusModel
 from bifrons.models.janus.prompts import Prompts
+from bifrons.records import GenerationPair, UnderstandingPair
 
 
 @pytest.mark.parametrize("pair", understanding_pairs(4), ids=lambda pair: pair.id)
-def test_understanding_ids_are_the_processors(model: JanusModel, pair) -> None:
+def test_understanding_ids_are_the_processors(model: JanusModel, pair: UnderstandingPair) -> None:
     """Chat template, image placeholders and special ids of transformers' own call with an image."""
     content = [{"type": "image"}, {"type": "text", "text": pair.question}]
     text = model.processor.apply_chat_template([{"role": "user", "content": content}], add_generation_prompt=True)
@@ -26,7 +27,7 @@ def test_understanding_ids_are_the_processors(model: JanusModel, pair) -> None:
 
 
 @pytest.mark.parametrize("pair", generation_pairs(4), ids=lambda pair: pair.id)
-def test_generation_ids_are_the_processors(model: JanusModel, pair) -> None:
+def test_generation_ids_are_the_processors(model: JanusModel, pair: GenerationPair) -> None:
     """They end with begin of image, as `generation_mode="image"` makes them."""
     content = [{"type": "text", "text": pair.prompt}]
     text = model.processor.apply_chat_template([{"role": "user", "content": content}], add_generation_prompt=True)

@@ -25,7 +25,7 @@ from bifrons.records import GenerationPair, Pair, Provenance, UnderstandingPair
 
 NUM_CODES = 64
 NUM_IMAGE_TOKENS = 64
-SAID = "what colour is the circle left of a red square? there is one blue circle right of it. how many green squares in two"
+SAID = "what colour is the circle left of a red square? there is one blue square right of it. how many green in two"
 WORDS = [*sorted(set(re.findall("[a-z]+", SAID))), ".", "?"]
 BY_HAND = Provenance(builder="test")
 SETTINGS = AdapterSettings(rank=4, alpha=8.0, dropout=0.1)

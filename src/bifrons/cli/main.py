@@ -160,7 +160,9 @@ def sample(
     adapter: Adapter = None,
     out: Annotated[Path, typer.Option(help="Where the drawing goes, PNG.")] = Path("drawing.png"),
     temperature: Annotated[float, typer.Option(help="0 is greedy.")] = 1.0,
-    guidance: Annotated[float, typer.Option(help="Guidance of drawing; 1 is none.")] = 5.0,
+    guidance: Annotated[
+        float | None, typer.Option(help="Guidance of drawing; 1 is none, unset is the checkpoint's own.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of sampling.")] = 0,
 ) -> None:
     """Draw a prompt, or answer a question about an image."""

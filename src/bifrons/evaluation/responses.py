@@ -46,7 +46,7 @@ def respond(
     understanding: bool = True,
     generation: bool = True,
     temperature: float = 0.1,
-    guidance: float = 5.0,
+    guidance: float | None = None,
     max_new_tokens: int = 64,
     batch_size: int = 32,
     seed: int = 0,

@@ -28,7 +28,6 @@ ACCURACY = Metric(
     label="Answer accuracy",
     task="understanding",
     direction="higher",
-    primary=True,
     description="Share of answers whose first sentence is exactly right, all kinds; unreadable answers are wrong.",
 )
 LENGTH = Metric(

@@ -12,7 +12,8 @@ from torch import Tensor
 from bifrons.records import read_json, write_json
 
 CARD = "bifrons.json"
-SAME = ("base_model_name_or_path", "lora_alpha", "r", "target_modules", "peft_type", "use_rslora")
+SAME = ("base_model_name_or_path", "lora_alpha", "r", "target_modules", "peft_type")
+NOT_PLAIN = ("use_rslora", "use_dora", "rank_pattern", "alpha_pattern")  # with these, no rank doubles exactly
 
 
 def soup(understanding: Path, generation: Path, weight: float, out: Path) -> None:
@@ -25,6 +26,9 @@ def soup(understanding: Path, generation: Path, weight: float, out: Path) -> Non
     if not 0 <= weight <= 1:
         raise ValueError(f"the soup's weight is {weight}; it has to be in [0, 1]")
     configs = [read_adapter_config(folder) for folder in (understanding, generation)]
+    cards = [read_json(folder / CARD) for folder in (understanding, generation) if (folder / CARD).is_file()]
+    if len({card["fingerprint"] for card in cards}) > 1:
+        raise ValueError(f"{understanding} and {generation} belong to bases of different weights")
     for key in SAME:
         values = [sorted(c[key]) if isinstance(c.get(key), list) else c.get(key) for c in configs]
         if values[0] != values[1]:
@@ -45,11 +49,15 @@ def soup(understanding: Path, generation: Path, weight: float, out: Path) -> Non
     save_file(merged, out / "adapter_model.safetensors", metadata={"format": "pt"})
     doubled = {"r": 2 * configs[0]["r"], "lora_alpha": 2 * configs[0]["lora_alpha"]}
     write_json(out / "adapter_config.json", configs[0] | doubled)
-    if (understanding / CARD).is_file():
-        write_json(out / CARD, read_json(understanding / CARD))
+    if cards:
+        write_json(out / CARD, cards[0])
 
 
 def read_adapter_config(folder: Path) -> dict[str, Any]:
     if not (folder / "adapter_config.json").is_file() or not (folder / "adapter_model.safetensors").is_file():
         raise ValueError(f"{folder}: holds no adapter (adapter_config.json and adapter_model.safetensors)")
-    return read_json(folder / "adapter_config.json")
+    config = read_json(folder / "adapter_config.json")
+    for option in NOT_PLAIN:
+        if config.get(option):
+            raise ValueError(f"{folder}: is no plain LoRA ({option}), so it cannot be interpolated exactly")
+    return config

@@ -101,8 +101,8 @@ def generation_loss(model: JanusModel, prompts: list[str], images: Tensor, rng: 
     return cross_entropy(logits.flatten(0, 1), codes.flatten())
 
 
-def train_body(model: JanusModel, stage: Stage, *, seed: int, out: Path) -> None:
-    """Train everything but the VQ model, in place."""
+def train_body(model: JanusModel, stage: Stage, *, reading_share: float, seed: int, out: Path) -> None:
+    """Train everything but the VQ model, in place; `reading_share` answers are learned for each drawing."""
     model.network.requires_grad_(True)
     model.core.vqmodel.requires_grad_(False)
     model.network.train()
@@ -119,8 +119,8 @@ def train_body(model: JanusModel, stage: Stage, *, seed: int, out: Path) -> None
                 prompts.append(prompt)
             scenes.append(scene)
         images = pixels(scenes)
-        third = stage.batch // 3  # reading is learned long before drawing, so it gets a third as many samples
-        understanding = understanding_loss(model, scenes[:third], images[:third], rng)
+        answers = round(stage.batch * reading_share)
+        understanding = understanding_loss(model, scenes[:answers], images[:answers], rng)
         generation = generation_loss(model, prompts, images, rng)
         return understanding + generation, {"understanding": understanding.item(), "generation": generation.item()}
 

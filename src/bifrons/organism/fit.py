@@ -29,7 +29,7 @@ class Stage:
     """The settings of one stage. `learning_rate` is the peak; it falls to a twentieth of itself along a cosine."""
 
     name: str
-    steps: int
+    steps: int  # the length of the schedule
     batch: int
     learning_rate: float
     warmup: int = 100
@@ -38,6 +38,11 @@ class Stage:
     average: float = 0.0  # decay of the exponential moving average of the weights; 0 keeps none
     measure_every: int = 500
     checkpoint_every: int = 250
+    stop: int = 0  # steps to run where the next stage goes on before the schedule ends; 0 runs all
+
+    @property
+    def num_steps(self) -> int:
+        return self.stop or self.steps
 
 
 def generator(seed: int, stage: str, step: int) -> np.random.Generator:
@@ -75,8 +80,8 @@ def fit(
         TextColumn("{task.fields[figures]}"),
     )
     with Progress(*columns) as progress:
-        bar = progress.add_task(stage.name, total=stage.steps, completed=start, figures="")
-        for step in range(start, stage.steps):
+        bar = progress.add_task(stage.name, total=stage.num_steps, completed=start, figures="")
+        for step in range(start, stage.num_steps):
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate(stage, step)
             loss, figures = loss_at(step, generator(seed, stage.name, step))
@@ -91,9 +96,9 @@ def fit(
                 average.lerp_(parameters[name].detach(), 1 - decay)
             progress.update(bar, advance=1, figures=" ".join(f"{k} {v:.3f}" for k, v in figures.items()))
             done = step + 1
-            if done % 50 == 0 or done == stage.steps:
+            if done % 50 == 0 or done == stage.num_steps:
                 line = {"stage": stage.name, "step": done, "loss": loss.item(), "norm": float(norm), **figures}
-                if measure and (done % stage.measure_every == 0 or done == stage.steps):
+                if measure and (done % stage.measure_every == 0 or done == stage.num_steps):
                     with swapped(parameters, averages):
                         line |= measure()
                 line["seconds"] = round(time.monotonic() - began, 1)
@@ -101,7 +106,7 @@ def fit(
                     file.write(
                         json.dumps({k: round(v, 5) if isinstance(v, float) else v for k, v in line.items()}) + "\n"
                     )
-            if done % stage.checkpoint_every == 0 or done == stage.steps:
+            if done % stage.checkpoint_every == 0 or done == stage.num_steps:
                 save(out / f"{stage.name}.safetensors", done, parameters, averages, optimizer)
     with torch.no_grad():
         for name, average in averages.items():

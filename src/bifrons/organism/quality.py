@@ -35,7 +35,7 @@ Figure = tuple[
 
 
 def measure(num_scenes: int = 400, seed: int = 0) -> dict[str, Figure]:
-    """Figures by name, on held-out scenes. Drawing at temperature 1 and guidance 5, answers at temperature 0.1."""
+    """Figures by name, on held-out scenes. Drawing at temperature 1, answers at temperature 0.1."""
     model = load("organism")
     assert isinstance(model, JanusModel)
     return {

@@ -36,12 +36,25 @@ class OrganismRecipe:
         name="tokens", steps=800, batch=32, learning_rate=1e-3, weight_decay=0.0, average=0.995, measure_every=200
     )
     body: Stage = Stage(
-        name="body", steps=3000, batch=48, learning_rate=1.5e-3, warmup=200, average=0.998, measure_every=300
+        name="body",
+        steps=3000,
+        stop=1250,
+        batch=48,
+        learning_rate=1.5e-3,
+        warmup=200,
+        average=0.998,
+        measure_every=300,
     )
-    decoder: Stage = Stage(name="decoder", steps=500, batch=32, learning_rate=1e-3, weight_decay=0.0, measure_every=250)
-    clip: Stage = Stage(name="clip", steps=900, batch=96, learning_rate=1e-3, measure_every=300)
+    more_reading: Stage = Stage(
+        name="more_reading", steps=1300, batch=48, learning_rate=1.1e-3, warmup=30, average=0.995, measure_every=325
+    )
+    reading_shares: tuple[float, float] = (1 / 3, 0.6)  # answers for each drawing, in the two stages
+    decoder: Stage = Stage(
+        name="decoder", steps=1000, batch=32, learning_rate=1e-3, weight_decay=0.0, measure_every=250
+    )
+    clip: Stage = Stage(name="clip", steps=1100, batch=64, learning_rate=2e-3, measure_every=550)
     clip_curation: ClipShape = ClipShape(seed=11, width=96, layers=2, patch_size=8, projection=48)
-    clip_evaluation: ClipShape = ClipShape(seed=23, width=128, layers=3, patch_size=4, projection=64)
+    clip_evaluation: ClipShape = ClipShape(seed=23, width=128, layers=3, patch_size=8, projection=64)
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)

@@ -52,7 +52,8 @@ def train(out: Path, weights: Path, recipe: OrganismRecipe | None = None, stages
     write_json(out / "recipe.json", recipe.as_dict())
     if "body" in stages:
         model = with_tokens(recipe, out)
-        train_body(model, recipe.body, seed=recipe.seed, out=out)
+        for stage, share in zip((recipe.body, recipe.more_reading), recipe.reading_shares, strict=True):
+            train_body(model, stage, reading_share=share, seed=recipe.seed, out=out)
         train_decoder(model.core.vqmodel, recipe.decoder, seed=recipe.seed, out=out)
         export(model.network, model.processor, weights / "organism")
         model.network.generation_config.save_pretrained(weights / "organism")

@@ -25,12 +25,13 @@ if TYPE_CHECKING:
 class Sampling:
     """How responses are sampled.
 
-    `temperature` 0 is greedy. `guidance` is the classifier-free guidance scale of drawing (1 switches it off). Noise is
-    a function of (seed, item, position) alone; `items` names the items of a call where their index in it will not do.
+    `temperature` 0 is greedy. `guidance` is the classifier-free guidance scale of drawing: 1 switches it off, None takes
+    the checkpoint's own. Noise is a function of (seed, item, position) alone; `items` names the items of a call where
+    their index in it will not do.
     """
 
     temperature: float = 1.0
-    guidance: float = 5.0
+    guidance: float | None = None
     seed: int = 0
     max_new_tokens: int = 128
     batch_size: int = 16
@@ -39,7 +40,7 @@ class Sampling:
     def __post_init__(self) -> None:
         if self.temperature < 0:
             raise ValueError(f"sampling temperature is {self.temperature}; it cannot be below 0")
-        if self.guidance < 1:
+        if self.guidance is not None and self.guidance < 1:
             raise ValueError(f"guidance is {self.guidance}; 1 switches it off and less is not defined")
         if self.batch_size < 1 or self.max_new_tokens < 1:
             raise ValueError("batch_size and max_new_tokens have to be at least 1")

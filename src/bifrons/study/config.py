@@ -53,7 +53,7 @@ class EvaluationSection(Section):
 
     items: Positive = 200
     temperature: Annotated[float, Field(ge=0)] = 0.1
-    guidance: Annotated[float, Field(ge=1)] = 5.0
+    guidance: Annotated[float, Field(ge=1)] | None = None  # the checkpoint's own
     max_new_tokens: Positive = 64
     clip: str = "scenes-evaluation"
     seed: int = 0

@@ -84,6 +84,9 @@ def align(
     for task in strategy.tasks:
         if not given[task]:
             raise ValueError(f"strategy {recipe.strategy_name} trains {task}, but there are no {task} pairs")
+        for pair in given[task] or ():
+            if not isinstance(pair, UnderstandingPair if task == "understanding" else GenerationPair):
+                raise ValueError(f"{pair.id!r} was given for {task}, but it is a {type(pair).__name__}")
     hashes: dict[Task, str] = {task: pairs_hash(list(given[task] or ())) for task in strategy.tasks}  # type: ignore[arg-type]
     definition = recipe.definition(model.identity, hashes)
     key = run_key(definition)

@@ -61,7 +61,7 @@ class Recipe:
 
     def definition(self, model: Identity, pairs: dict[Task, str]) -> dict[str, Any]:
         """What the run key is made from: this recipe, the model's weights, and a content hash of each task's pairs."""
-        values = asdict(self) | {"strategy": self.strategy_name, "resolved_strategy": repr(self.make())}
+        values = asdict(self) | {"strategy": self.strategy_name, "resolved_strategy": described(self.make())}
         own = STRATEGIES.get(self.strategy_name) is None
         return {
             "recipe": values,
@@ -90,3 +90,11 @@ class Recipe:
     def noise_seed(self, task: Task, step: int) -> int:
         """The seed of dropout in this step: resuming a run repeats it exactly."""
         return int(np.random.default_rng([self.seed, zlib.crc32(task.encode()), step, 1]).integers(2**62))
+
+
+def described(strategy: Strategy) -> str:
+    """A strategy with its settings, the same in every process: Python's default `repr` would hold an address."""
+    made = type(strategy)
+    if made.__repr__ is not object.__repr__:
+        return repr(strategy)
+    return f"{made.__module__}.{made.__qualname__}({getattr(strategy, '__dict__', {})})"

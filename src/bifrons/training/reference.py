@@ -66,13 +66,13 @@ def step_zero_noise(model: UnifiedModel, task: Task, pairs: Pairs, sums: Tensor)
     with torch.no_grad():
         again = torch.cat([model.log_probs(model.pack([pairs[i]])).sums.cpu() for i in chosen])  # type: ignore[list-item]
     ratios = again - sums[chosen]
-    noise = float((ratios[:, 0] - ratios[:, 1]).abs().max())
     limit = MAX_NOISE.get(str(model.identity.facts.get("dtype", "")), 1e-2)
-    if not noise <= limit:
+    away = float(ratios.abs().max())  # of the sums: an equal shift of chosen and rejected would leave the margin at 0
+    if not away <= limit:
         raise ValueError(
-            f"the {task} margin before step 0 is {noise:.3g} nats, above {limit}: the reference is of another model"
+            f"{task} before step 0 is {away:.3g} nats away from its reference, above {limit}: that is of another model"
         )
-    return noise
+    return float((ratios[:, 0] - ratios[:, 1]).abs().max())
 
 
 def read(path: Path, num_pairs: int) -> Tensor | None:

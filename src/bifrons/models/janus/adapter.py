@@ -110,7 +110,7 @@ def head(wrapped: nn.Module) -> list[tuple[str, Parameter]]:
 
 
 def save(wrapped: PeftModel, folder: Path, card: dict[str, Any]) -> None:
-    wrapped.save_pretrained(str(folder), safe_serialization=True)
+    wrapped.save_pretrained(str(folder), safe_serialization=True, save_embedding_layers=False)  # asks no hub
     config = read_json(folder / "adapter_config.json")  # no machine's path belongs in it
     write_json(
         folder / "adapter_config.json",

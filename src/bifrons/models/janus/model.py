@@ -26,6 +26,7 @@ from bifrons.protocol import AdapterSettings, Answer, Drawing, Identity, LogProb
 from bifrons.records import GenerationPair, Pair, UnderstandingPair, content_hash
 
 Report = Callable[[int], None]
+JANUS_GUIDANCE = 5.0
 FEATURE_CACHE_BYTES = 2 * 1024**3
 
 
@@ -62,6 +63,12 @@ class JanusModel:
     def num_image_tokens(self) -> int:
         rows, columns = self.core.vqmodel.quantize.quant_state_dims
         return rows * columns
+
+    @property
+    def guidance(self) -> float:
+        """The checkpoint's own guidance scale of drawing; Janus's 5 where its files name none."""
+        own = getattr(self.network.generation_config, "guidance_scale", None)
+        return JANUS_GUIDANCE if own is None else float(own)
 
     # Packing and log-probabilities
 
@@ -259,11 +266,12 @@ class JanusModel:
     ) -> list[Drawing]:
         """One drawing of each prompt; `report` is told how many items each batch ended."""
         asked = [self.prompts.generation(prompt) for prompt in prompts]
+        guidance = self.guidance if sampling.guidance is None else sampling.guidance
         made: dict[int, tuple[int, ...]] = {}
         length = self.num_image_tokens
         for chosen, names in batches([len(p) for p in asked], sampling, report):
             rows = [asked[i] for i in chosen]
-            if sampling.guidance > 1:
+            if guidance > 1:
                 rows = rows + [self.prompts.unconditional(row) for row in rows]
             ids, valid = left_padded(rows, self.prompts.pad_id)
             noise = uniforms(sampling.seed, names, length).to(self.device)
@@ -271,7 +279,7 @@ class JanusModel:
             hidden = decoder.prefill(self.core.language_model.embed_tokens(ids.to(self.device)), valid.to(self.device))
             codes = torch.zeros(len(chosen), length, dtype=torch.long, device=self.device)
             for position in range(length):
-                logits = guided(self.head("generation", hidden), sampling.guidance)
+                logits = guided(self.head("generation", hidden), guidance)
                 codes[:, position] = choose(logits, sampling.temperature, noise[:, position])
                 if position + 1 < length:
                     hidden = decoder.step(self.embed_codes(codes[:, position].repeat(len(rows) // len(chosen))))
@@ -301,7 +309,10 @@ class JanusModel:
 
     @torch.inference_mode()
     def decode(self, codes: Sequence[Sequence[int]], batch_size: int = 32) -> list[NDArray[np.uint8]]:
-        """Pixels [height, width, 3] of drawings given as codes. Raises ValueError for what is no drawing of this model."""
+        """Pixels [height, width, 3] of drawings given as codes.
+
+        Raises ValueError for codes that are no drawing of this model.
+        """
         for index, row in enumerate(codes):
             self.check_codes(f"drawing {index}", row)
         made: list[NDArray[np.uint8]] = []

@@ -1,4 +1,4 @@
-"""Answers and drawings of a whole batch of items: those of like length together, left padded, each item with noise of its own."""
+"""Answers and drawings of batches of items: of like length, left padded, each item with noise of its own."""
 
 from __future__ import annotations
 
