@@ -50,11 +50,11 @@ def test_eight_pairs_a_face_are_learned_by_heart(organism: Any, answers: list[An
 
 def test_planted_drawings_are_told_apart_on_held_out_prompts(organism: Any) -> None:
     """Control (b): chosen draws the asked scene, rejected the wrong colours; held-out margin accuracy at least 0.8."""
-    pairs = planted_pairs(organism, 160).pairs
+    pairs = planted_pairs(organism, 300).pairs
     settings = {"steps": DEMO.steps, "learning_rate": DEMO.learning_rate, "adapter": ADAPTER, "progress": False}
     try:
-        bifrons.align(organism, generation=pairs[:110], strategy="generation_only", **settings)
-        assert held_out(organism, pairs[110:], DEMO.beta).accuracy >= 0.8
+        bifrons.align(organism, generation=pairs[:240], strategy="generation_only", **settings)
+        assert held_out(organism, pairs[240:], DEMO.beta).accuracy >= 0.8
     finally:
         organism.remove_adapter()
 

@@ -81,7 +81,7 @@ def reading_figures(model: JanusModel, num_scenes: int, seed: int) -> dict[str, 
         commonest = Counter(q.answer for q in asked).most_common(1)[0][0]
         baseline = float(np.mean([grade(kind, q.answer, commonest) is True for q in asked]))
         accuracy = float(np.mean(right))
-        found[f"accuracy, {kind}"] = (accuracy, baseline + 0.15, inf)
+        found[f"accuracy, {kind}"] = (accuracy, -inf if kind == "presence" else baseline + 0.15, inf)
         if kind != "presence":
             accuracies.append(accuracy)
             tokens += [len(a.tokens) + 1 for a in answers]

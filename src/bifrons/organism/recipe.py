@@ -52,9 +52,11 @@ class OrganismRecipe:
     decoder: Stage = Stage(
         name="decoder", steps=1000, batch=32, learning_rate=1e-3, weight_decay=0.0, measure_every=250
     )
-    clip: Stage = Stage(name="clip", steps=1100, batch=64, learning_rate=2e-3, measure_every=550)
+    clip: Stage = Stage(
+        name="clip", steps=2600, batch=64, learning_rate=1.5e-3, weight_decay=0.05, average=0.99, measure_every=650
+    )
     clip_curation: ClipShape = ClipShape(seed=11, width=96, layers=2, patch_size=8, projection=48)
-    clip_evaluation: ClipShape = ClipShape(seed=23, width=128, layers=3, patch_size=8, projection=64)
+    clip_evaluation: ClipShape = ClipShape(seed=23, width=128, layers=2, patch_size=8, projection=64)
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)

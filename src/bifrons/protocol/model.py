@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 class Sampling:
     """How responses are sampled.
 
-    `temperature` 0 is greedy. `guidance` is the classifier-free guidance scale of drawing: 1 switches it off, None takes
+    `temperature` 0 is greedy. `guidance` is the classifier-free guidance scale of drawing: 1 switches it off, None is
     the checkpoint's own. Noise is a function of (seed, item, position) alone; `items` names the items of a call where
     their index in it will not do.
     """
