@@ -105,7 +105,7 @@ def retrieval(model: CLIPModel, tokenizer: Any, seed: int, split: str = "validat
     for round_number in range(rounds):
         rng = generator(seed, f"retrieval-{split}", round_number)
         scenes: list[Scene] = []
-        while len(scenes) < 64:  # different ones: a split has few scenes of one object, and equal ones are no error
+        while len(scenes) < 64:  # different ones: a split has few scenes of one object
             scene = draw_scene(rng, split)  # type: ignore[arg-type]
             scenes += [scene] if scene not in scenes else []
         texts = [captions(scene, rng)[int(rng.integers(5))] for scene in scenes]
