@@ -100,7 +100,7 @@ def train_clip(model: CLIPModel, tokenizer: Any, stage: Stage, *, seed: int, out
 
 @torch.no_grad()
 def retrieval(model: CLIPModel, tokenizer: Any, seed: int, split: str = "validation", rounds: int = 8) -> float:
-    """How often the right caption of 64 is the nearest to a picture, over several rounds of 64 different held-out scenes."""
+    """How often the right caption of 64 is nearest to a picture, over rounds of 64 different held-out scenes."""
     right = 0
     for round_number in range(rounds):
         rng = generator(seed, f"retrieval-{split}", round_number)
