@@ -34,7 +34,7 @@ def answers(organism: Any) -> list[Any]:
 def test_eight_pairs_a_face_are_learned_by_heart(organism: Any, answers: list[Any]) -> None:
     """Control (a): losses below 0.1 and every margin above 0, on both faces, in one joint run."""
     drawings = planted_pairs(organism, 8).pairs
-    settings = {"steps": 120, "learning_rate": 4 * DEMO.learning_rate, "adapter": ADAPTER, "progress": False}
+    settings = {"steps": 200, "learning_rate": 8 * DEMO.learning_rate, "adapter": ADAPTER, "progress": False}
     try:
         run = bifrons.align(
             organism, understanding=answers[:8], generation=drawings, strategy="naive_joint", **settings
