@@ -35,7 +35,7 @@ PAIRS = understanding_pairs(6)
 IMAGES, QUESTIONS = [pair.image for pair in PAIRS], [pair.question for pair in PAIRS]
 PROMPTS = [pair.prompt for pair in generation_pairs(5)]
 EQUAL_LENGTH = ["a red circle", "one blue square", "the green circle"]
-GREEDY = Sampling(temperature=0.0, max_new_tokens=24)
+GREEDY = Sampling(temperature=0.0, guidance=5.0, max_new_tokens=24)
 WARM = Sampling(temperature=1.0, max_new_tokens=24, seed=3)
 
 draws_as_janus_does = pytest.mark.skipif(
