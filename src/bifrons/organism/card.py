@@ -21,7 +21,7 @@ procedural scenes, and two small CLIPs of different shape and seed: one to build
 
 ## Measured
 
-By `bifrons organism measure` on {num_scenes} held-out scenes a figure (2,000 for the reader, 512 for retrieval);
+By `bifrons organism measure --scenes {num_scenes}` on held-out scenes (2,000 for the reader, 512 for retrieval);
 answers at temperature 0.1, drawings at temperature 1 and the model's own guidance (1.25). The bar of a question kind is
 the share that always giving the commonest answer gets, plus 0.15.
 
