@@ -16,7 +16,9 @@ def train(
         "runs/organism"
     ),
     weights: Annotated[Path, typer.Option(help="Where the finished folders go.")] = Path("runs/organism/weights"),
-    only: Annotated[str, typer.Option(help="body, clip or all.")] = "all",
+    only: Annotated[
+        str, typer.Option(help="body, clip or all; last: only the last stage of the body, from the shipped weights.")
+    ] = "all",
 ) -> None:
     """Train the embedded models from nothing: an hour or two on two cores, with checkpoints."""
     from bifrons.organism.train import STAGES

@@ -13,7 +13,8 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from bifrons.models.janus.model import JanusModel
-from bifrons.organism.fit import Stage, fit, generator
+from bifrons.organism.fit import fit, generator
+from bifrons.organism.recipe import BodyStage
 from bifrons.organism.tokens import latents, nearest, pixels
 from bifrons.protocol import Sampling
 from bifrons.scenes import (
@@ -37,20 +38,20 @@ from bifrons.scenes import (
 PROMPT_DROPOUT = 0.1
 CAPTION_SHARE = 0.75  # of the drawing prompts; the rest are of GenEval's six kinds
 DETAILED_SHARE = 0.25  # of the questions without a wording; with one, the wording decides
-QUESTION_SHARES = {
-    "identification": 0.2,
-    "counting": 0.15,
-    "spatial": 0.15,
-    "attribute": 0.15,
-    "description": 0.25,
-    "presence": 0.1,
+QUESTION_SHARES: dict[QuestionKind, float] = {  # of the questions that do not ask for presence
+    "identification": 2 / 9,
+    "counting": 1 / 6,
+    "spatial": 1 / 6,
+    "attribute": 1 / 6,
+    "description": 5 / 18,
 }
 
 
-def asked(scene: Scene, rng: np.random.Generator) -> tuple[str, str]:
+def asked(scene: Scene, presence_share: float, rng: np.random.Generator) -> tuple[str, str]:
     """A question as the organism is taught it, and the answer."""
-    kinds: list[QuestionKind] = list(QUESTION_SHARES)  # type: ignore[arg-type]
-    made = question(scene, kinds[int(rng.choice(len(kinds), p=list(QUESTION_SHARES.values())))], rng)
+    kinds = [*QUESTION_SHARES, "presence"]
+    shares = [*((1 - presence_share) * share for share in QUESTION_SHARES.values()), presence_share]
+    made = question(scene, kinds[int(rng.choice(len(kinds), p=shares))], rng)  # type: ignore[arg-type]
     wording = ("", "", SHORT_WORDING, DETAILED_WORDING)[int(rng.integers(4))]
     detailed = wording == DETAILED_WORDING or (not wording and rng.random() < DETAILED_SHARE)
     return f"{made.text} {wording}".strip(), made.answer_in_detail if detailed else made.answer
@@ -66,10 +67,12 @@ def hidden_states(model: JanusModel, embeds: Tensor) -> Tensor:
         return model.core.language_model(inputs_embeds=embeds, use_cache=False).last_hidden_state
 
 
-def understanding_loss(model: JanusModel, scenes: list[Scene], images: Tensor, rng: np.random.Generator) -> Tensor:
+def understanding_loss(
+    model: JanusModel, scenes: list[Scene], images: Tensor, presence_share: float, rng: np.random.Generator
+) -> Tensor:
     rows, labels = [], []
     for scene in scenes:
-        text, answer = asked(scene, rng)
+        text, answer = asked(scene, presence_share, rng)
         prompt, response = model.prompts.understanding(text), [*model.prompts.response(answer), model.prompts.eos_id]
         rows.append(prompt + response)
         labels.append([-100] * (len(prompt) - 1) + response + [-100])
@@ -101,8 +104,9 @@ def generation_loss(model: JanusModel, prompts: list[str], images: Tensor, rng: 
     return cross_entropy(logits.flatten(0, 1), codes.flatten())
 
 
-def train_body(model: JanusModel, stage: Stage, *, reading_share: float, seed: int, out: Path) -> None:
-    """Train everything but the VQ model, in place; `reading_share` answers are learned for each drawing."""
+def train_body(model: JanusModel, lessons: BodyStage, *, seed: int, out: Path) -> None:
+    """Train everything but the VQ model, in place."""
+    stage = lessons.stage
     model.network.requires_grad_(True)
     model.core.vqmodel.requires_grad_(False)
     model.network.train()
@@ -119,8 +123,8 @@ def train_body(model: JanusModel, stage: Stage, *, reading_share: float, seed: i
                 prompts.append(prompt)
             scenes.append(scene)
         images = pixels(scenes)
-        answers = round(stage.batch * reading_share)
-        understanding = understanding_loss(model, scenes[:answers], images[:answers], rng)
+        answers = round(stage.batch * lessons.reading_share)
+        understanding = understanding_loss(model, scenes[:answers], images[:answers], lessons.presence_share, rng)
         generation = generation_loss(model, prompts, images, rng)
         return understanding + generation, {"understanding": understanding.item(), "generation": generation.item()}
 
@@ -137,7 +141,7 @@ def train_body(model: JanusModel, stage: Stage, *, reading_share: float, seed: i
             "exact": float(np.mean([v.exact for v in verdicts])),
             "attributes": float(np.mean([v.attributes_right for v in verdicts])),
         }
-        for kind in QUESTION_KINDS:
+        for kind in (*QUESTION_KINDS, "presence"):
             questions = [question(scene, kind, rng) for scene in scenes]
             answers = model.answer(
                 images, [q.text for q in questions], Sampling(temperature=0, batch_size=64, max_new_tokens=48)

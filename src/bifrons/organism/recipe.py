@@ -20,6 +20,17 @@ class ClipShape:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BodyStage:
+    """One stage of the body: `reading_share` answers are learned for each drawing, `presence_share` of them to
+    questions of presence.
+    """
+
+    stage: Stage
+    reading_share: float
+    presence_share: float = 0.1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OrganismRecipe:
     """Defaults are what made the shipped weights."""
 
@@ -35,20 +46,40 @@ class OrganismRecipe:
     tokens: Stage = Stage(
         name="tokens", steps=800, batch=32, learning_rate=1e-3, weight_decay=0.0, average=0.995, measure_every=200
     )
-    body: Stage = Stage(
-        name="body",
-        steps=3000,
-        stop=1250,
-        batch=48,
-        learning_rate=1.5e-3,
-        warmup=200,
-        average=0.998,
-        measure_every=300,
+    body: tuple[BodyStage, ...] = (
+        BodyStage(
+            stage=Stage(
+                name="body",
+                steps=3000,
+                stop=1250,
+                batch=48,
+                learning_rate=1.5e-3,
+                warmup=200,
+                average=0.998,
+                measure_every=300,
+            ),
+            reading_share=1 / 3,
+        ),
+        BodyStage(
+            stage=Stage(
+                name="more_reading",
+                steps=1300,
+                batch=48,
+                learning_rate=1.1e-3,
+                warmup=30,
+                average=0.995,
+                measure_every=325,
+            ),
+            reading_share=0.6,
+        ),
+        BodyStage(
+            stage=Stage(
+                name="presence", steps=900, batch=48, learning_rate=7e-4, warmup=30, average=0.995, measure_every=300
+            ),
+            reading_share=0.8,
+            presence_share=0.5,
+        ),
     )
-    more_reading: Stage = Stage(
-        name="more_reading", steps=1300, batch=48, learning_rate=1.1e-3, warmup=30, average=0.995, measure_every=325
-    )
-    reading_shares: tuple[float, float] = (1 / 3, 0.6)  # answers for each drawing, in the two stages
     decoder: Stage = Stage(
         name="decoder", steps=1000, batch=32, learning_rate=1e-3, weight_decay=0.0, measure_every=250
     )

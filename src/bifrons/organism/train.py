@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from bifrons.models import load
 from bifrons.models.janus.load import from_network
 from bifrons.models.janus.model import JanusModel
 from bifrons.organism.architecture import CODEBOOK_SIZE, build_config, build_model, build_processor, build_tokenizer
@@ -20,6 +21,7 @@ from bifrons.organism.tokens import merged_codebook, train_decoder, train_tokens
 from bifrons.records import write_json
 
 STAGES = ("body", "clip")
+LAST_STAGE = "last"  # of the body, alone and from the shipped weights
 
 
 def fresh(recipe: OrganismRecipe, num_codes: int = CODEBOOK_SIZE) -> JanusModel:
@@ -46,18 +48,21 @@ def train(out: Path, weights: Path, recipe: OrganismRecipe | None = None, stages
     """
     recipe = recipe or OrganismRecipe()
     for stage in stages:
-        if stage not in STAGES:
-            raise ValueError(f"no stage {stage!r}; there are {', '.join(STAGES)}")
+        if stage not in (*STAGES, LAST_STAGE):
+            raise ValueError(f"no stage {stage!r}; there are {', '.join((*STAGES, LAST_STAGE))}")
     out.mkdir(parents=True, exist_ok=True)
     write_json(out / "recipe.json", recipe.as_dict())
     if "body" in stages:
         model = with_tokens(recipe, out)
-        for stage, share in zip((recipe.body, recipe.more_reading), recipe.reading_shares, strict=True):
-            train_body(model, stage, reading_share=share, seed=recipe.seed, out=out)
+        for lessons in recipe.body:
+            train_body(model, lessons, seed=recipe.seed, out=out)
         train_decoder(model.core.vqmodel, recipe.decoder, seed=recipe.seed, out=out)
-        export(model.network, model.processor, weights / "organism")
-        model.network.generation_config.save_pretrained(weights / "organism")
-        finish(weights / "organism", out, recipe)
+        export_organism(model, recipe, out, weights)
+    if LAST_STAGE in stages:
+        model = load("organism")
+        assert isinstance(model, JanusModel)
+        train_body(model, recipe.body[-1], seed=recipe.seed, out=out)
+        export_organism(model, recipe, out, weights)
     if "clip" in stages:
         for name, shape in (("clip_curation", recipe.clip_curation), ("clip_evaluation", recipe.clip_evaluation)):
             make_clip(recipe, shape, out / name, weights / name)
@@ -76,6 +81,12 @@ def with_tokens(recipe: OrganismRecipe, out: Path) -> JanusModel:
     with torch.no_grad():
         smaller.core.generation_embeddings.weight.copy_(codebook)
     return smaller
+
+
+def export_organism(model: JanusModel, recipe: OrganismRecipe, out: Path, weights: Path) -> None:
+    export(model.network, model.processor, weights / "organism")
+    model.network.generation_config.save_pretrained(weights / "organism")
+    finish(weights / "organism", out, recipe)
 
 
 def make_clip(recipe: OrganismRecipe, shape: ClipShape, out: Path, weights: Path) -> None:
