@@ -9,6 +9,8 @@ import typer
 
 app = typer.Typer(no_args_is_help=True)
 
+Name = Annotated[str, typer.Option(help="Which embedded model: `organism` or `organism-small`.")]
+
 
 @app.command()
 def train(
@@ -19,12 +21,18 @@ def train(
     only: Annotated[
         str, typer.Option(help="body, clip or all; last: only the last stage of the body, from the shipped weights.")
     ] = "all",
+    name: Name = "organism",
 ) -> None:
     """Train the embedded models from nothing: an hour or two on two cores, with checkpoints."""
+    from bifrons.organism.recipe import RECIPES
     from bifrons.organism.train import STAGES
     from bifrons.organism.train import train as run
 
-    run(out, weights, stages=STAGES if only == "all" else (only,))
+    if name not in RECIPES:
+        raise ValueError(f"no embedded model {name!r}; there are {', '.join(RECIPES)}")
+    recipe = RECIPES[name]
+    every = ("body",) if recipe.tokens_of else STAGES
+    run(out, weights, recipe, stages=every if only == "all" else (only,))
     typer.echo(f"weights: {weights.resolve()}")
 
 
@@ -33,19 +41,23 @@ def measure(
     card: Annotated[Path | None, typer.Option(help="Write the model card, Markdown, to this file.")] = None,
     out: Annotated[Path | None, typer.Option(help="Write the figures to this JSON file.")] = None,
     scenes: Annotated[int, typer.Option(help="Held-out scenes for each figure.")] = 400,
+    name: Name = "organism",
 ) -> None:
     """Measure the embedded models against their quality bars: reading, drawing, tokens, retrieval."""
     from bifrons.models import load
     from bifrons.organism.architecture import world_words
     from bifrons.organism.card import bar_text, card_text
     from bifrons.organism.quality import measure as run
+    from bifrons.organism.recipe import RECIPES
     from bifrons.records import write_json, write_text
 
-    figures = run(num_scenes=scenes)
+    if name not in RECIPES:
+        raise ValueError(f"no embedded model {name!r}; there are {', '.join(RECIPES)}")
+    figures = run(name, num_scenes=scenes)
     for name, (value, low, high) in figures.items():
         holds = "" if low == float("-inf") else "holds" if low <= value <= high else "FALLS SHORT"
         typer.echo(f"{name:44} {value:8.4f}   bar {bar_text(low, high):18} {holds}")
     if out is not None:
         write_json(out, {name: value for name, (value, _, _) in figures.items()})
     if card is not None:
-        write_text(card, card_text(load("organism").identity, figures, scenes, len(world_words())))
+        write_text(card, card_text(load(name).identity, figures, scenes, len(world_words())))

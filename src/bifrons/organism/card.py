@@ -8,22 +8,23 @@ from bifrons.organism.quality import Figure
 from bifrons.protocol import Identity
 
 CARD = """\
-# The organism
+# {title}
 
 A unified multimodal model for the laptop: transformers' own `JanusForConditionalGeneration` with a tiny
 configuration ({millions:.2f} M parameters, {layers} layers of width {width}), trained from scratch by Bifrons on its
-procedural scenes, and two small CLIPs of different shape and seed: one to build preference data, one to evaluate.
+procedural scenes.{beside}
 
 * Weights fingerprint `{fingerprint}`; safetensors in bfloat16, run in fp32.
-* `organism/recipe.json` is the recipe that made it, `organism/training_log.jsonl` its log. `bifrons organism train`
-  makes it again from nothing: the same recipe and seed, not the same bits on another machine.
+* `{folder}/recipe.json` is the recipe that made it, `{folder}/training_log.jsonl` its log.
+  `bifrons organism train --name {name}` makes it again{start}: the same recipe and seed, not the same bits on another
+  machine.{history}
 * Licence Apache-2.0, as the library. No data but the library's own scenes went into it.
 
 ## Measured
 
-By `bifrons organism measure --scenes {num_scenes}` on held-out scenes (2,000 for the reader, 512 for retrieval);
-answers at temperature 0.1, drawings at temperature 1 and the model's own guidance (1.25). The bar of a question kind is
-the share that always giving the commonest answer gets, plus 0.15.
+By `bifrons organism measure --name {name} --scenes {num_scenes}` on held-out scenes (2,000 for the reader, 512 for
+retrieval); answers at temperature 0.1, drawings at temperature 1 and the model's own guidance (1.25). The bar of a
+question kind is the share that always giving the commonest answer gets, plus 0.15.
 
 | figure | measured | bar | holds |
 |---|---:|---|---|
@@ -35,6 +36,24 @@ It answers, draws, and takes preference training as the large models do, in the 
 read back exactly. It knows {words} tokens and one world without photographs: what holds on it is a hypothesis for a
 model of billions of parameters, never a finding about one.
 """
+
+TEXTS: dict[str, dict[str, str]] = {
+    "organism": {
+        "title": "The organism",
+        "beside": " Beside it lie two small CLIPs of different shape and seed: one to build preference\ndata, one to"
+        " evaluate.",
+        "start": " from nothing",
+        "history": " The last stage of the body, half of whose questions ask for presence, was added later and\n"
+        "  started from the weights as they were shipped before it, in 16 bit (`--only last`).",
+    },
+    "organism-small": {
+        "title": "The small organism",
+        "beside": " It is the smaller sibling of the organism, for claims about scale: its VQ model\nis the"
+        " organism's, its body is its own.",
+        "start": " from the organism's VQ model",
+        "history": "",
+    },
+}
 
 
 def bar_text(low: float, high: float) -> str:
@@ -50,6 +69,9 @@ def card_text(identity: Identity, figures: dict[str, Figure], num_scenes: int, n
         holds = "" if isinf(low) else "yes" if low <= value <= high else "**no**"
         rows.append(f"| {name} | {value:.3f} | {bar_text(low, high)} | {holds} |")
     return CARD.format(
+        **TEXTS[identity.name],
+        name=identity.name,
+        folder=identity.name.replace("-", "_"),
         millions=int(identity.facts["parameters"]) / 1e6,
         layers=identity.facts["layers"],
         width=identity.facts["hidden_size"],

@@ -34,9 +34,9 @@ Figure = tuple[
 ]  # value, lowest and highest that the bar allows; infinite bounds where there is no bar
 
 
-def measure(num_scenes: int = 400, seed: int = 0) -> dict[str, Figure]:
+def measure(name: str = "organism", num_scenes: int = 400, seed: int = 0) -> dict[str, Figure]:
     """Figures by name, on held-out scenes. Drawing at temperature 1, answers at temperature 0.1."""
-    model = load("organism")
+    model = load(name)
     assert isinstance(model, JanusModel)
     return {
         **reader_figures(model, seed),

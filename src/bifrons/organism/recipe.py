@@ -32,8 +32,10 @@ class BodyStage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrganismRecipe:
-    """Defaults are what made the shipped weights."""
+    """Defaults are what made the organism. `tokens_of` names the embedded model whose VQ model is taken over."""
 
+    name: str = "organism"
+    tokens_of: str = ""
     seed: int = 0
     hidden_size: int = 192
     num_layers: int = 5
@@ -91,3 +93,20 @@ class OrganismRecipe:
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
+
+
+RECIPES: dict[str, OrganismRecipe] = {
+    recipe.name: recipe
+    for recipe in (
+        OrganismRecipe(),
+        OrganismRecipe(
+            name="organism-small",
+            tokens_of="organism",
+            seed=1,
+            hidden_size=128,
+            num_layers=3,
+            intermediate_size=320,
+            vision_size=96,
+        ),
+    )
+}

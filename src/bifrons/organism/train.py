@@ -38,7 +38,7 @@ def fresh(recipe: OrganismRecipe, num_codes: int = CODEBOOK_SIZE) -> JanusModel:
         vq_channels=recipe.vq_channels,
         num_codes=num_codes,
     )
-    return from_network(build_model(config, tokenizer), build_processor(tokenizer), name="organism")
+    return from_network(build_model(config, tokenizer), build_processor(tokenizer), name=recipe.name)
 
 
 def train(out: Path, weights: Path, recipe: OrganismRecipe | None = None, stages: tuple[str, ...] = STAGES) -> None:
@@ -53,13 +53,14 @@ def train(out: Path, weights: Path, recipe: OrganismRecipe | None = None, stages
     out.mkdir(parents=True, exist_ok=True)
     write_json(out / "recipe.json", recipe.as_dict())
     if "body" in stages:
-        model = with_tokens(recipe, out)
+        model = with_tokens_of(recipe) if recipe.tokens_of else with_tokens(recipe, out)
         for lessons in recipe.body:
             train_body(model, lessons, seed=recipe.seed, out=out)
-        train_decoder(model.core.vqmodel, recipe.decoder, seed=recipe.seed, out=out)
+        if not recipe.tokens_of:
+            train_decoder(model.core.vqmodel, recipe.decoder, seed=recipe.seed, out=out)
         export_organism(model, recipe, out, weights)
     if LAST_STAGE in stages:
-        model = load("organism")
+        model = load(recipe.name)
         assert isinstance(model, JanusModel)
         train_body(model, recipe.body[-1], seed=recipe.seed, out=out)
         export_organism(model, recipe, out, weights)
@@ -83,10 +84,23 @@ def with_tokens(recipe: OrganismRecipe, out: Path) -> JanusModel:
     return smaller
 
 
+def with_tokens_of(recipe: OrganismRecipe) -> JanusModel:
+    """An untrained body beside the VQ model of an embedded organism."""
+    known = load(recipe.tokens_of)
+    assert isinstance(known, JanusModel)
+    vq = known.core.vqmodel
+    model = fresh(recipe, num_codes=vq.quantize.num_embeddings)
+    model.core.vqmodel.load_state_dict(vq.state_dict())
+    with torch.no_grad():
+        model.core.generation_embeddings.weight.copy_(vq.quantize.embedding.weight)
+    return model
+
+
 def export_organism(model: JanusModel, recipe: OrganismRecipe, out: Path, weights: Path) -> None:
-    export(model.network, model.processor, weights / "organism")
-    model.network.generation_config.save_pretrained(weights / "organism")
-    finish(weights / "organism", out, recipe)
+    folder = weights / recipe.name.replace("-", "_")
+    export(model.network, model.processor, folder)
+    model.network.generation_config.save_pretrained(folder)
+    finish(folder, out, recipe)
 
 
 def make_clip(recipe: OrganismRecipe, shape: ClipShape, out: Path, weights: Path) -> None:
