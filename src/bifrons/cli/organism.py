@@ -54,10 +54,10 @@ def measure(
     if name not in RECIPES:
         raise ValueError(f"no embedded model {name!r}; there are {', '.join(RECIPES)}")
     figures = run(name, num_scenes=scenes)
-    for name, (value, low, high) in figures.items():
+    for figure, (value, low, high) in figures.items():
         holds = "" if low == float("-inf") else "holds" if low <= value <= high else "FALLS SHORT"
-        typer.echo(f"{name:44} {value:8.4f}   bar {bar_text(low, high):18} {holds}")
+        typer.echo(f"{figure:44} {value:8.4f}   bar {bar_text(low, high):18} {holds}")
     if out is not None:
-        write_json(out, {name: value for name, (value, _, _) in figures.items()})
+        write_json(out, {figure: value for figure, (value, _, _) in figures.items()})
     if card is not None:
         write_text(card, card_text(load(name).identity, figures, scenes, len(world_words())))

@@ -160,10 +160,15 @@ def build_config(
 def build_model(config: JanusConfig, tokenizer: PreTrainedTokenizerFast) -> JanusForConditionalGeneration:
     """The model with fresh weights, its guidance scale and the special ids of generation."""
     model = JanusForConditionalGeneration(config)
+    set_generation(model, tokenizer)
+    return model
+
+
+def set_generation(model: JanusForConditionalGeneration, tokenizer: PreTrainedTokenizerFast) -> None:
+    """Guidance scale and special ids, as transformers' own `generate` wants them."""
     settings: Any = model.generation_config
     settings.pad_token_id = tokenizer.pad_token_id
     settings.bos_token_id = tokenizer.bos_token_id
     settings.eos_token_id = tokenizer.eos_token_id
     settings.guidance_scale = GUIDANCE
     settings.generation_kwargs = {"boi_token_id": tokenizer.convert_tokens_to_ids(SPECIAL_TOKENS["boi"])}
-    return model

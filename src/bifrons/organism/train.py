@@ -13,7 +13,14 @@ import torch
 from bifrons.models import load
 from bifrons.models.janus.load import from_network
 from bifrons.models.janus.model import JanusModel
-from bifrons.organism.architecture import CODEBOOK_SIZE, build_config, build_model, build_processor, build_tokenizer
+from bifrons.organism.architecture import (
+    CODEBOOK_SIZE,
+    build_config,
+    build_model,
+    build_processor,
+    build_tokenizer,
+    set_generation,
+)
 from bifrons.organism.body import train_body
 from bifrons.organism.clip import build_clip, build_clip_tokenizer, build_image_processor, train_clip
 from bifrons.organism.recipe import ClipShape, OrganismRecipe
@@ -98,6 +105,7 @@ def with_tokens_of(recipe: OrganismRecipe) -> JanusModel:
 
 def export_organism(model: JanusModel, recipe: OrganismRecipe, out: Path, weights: Path) -> None:
     folder = weights / recipe.name.replace("-", "_")
+    set_generation(model.network, model.processor.tokenizer)  # transformers loses a part of it when it loads a folder
     export(model.network, model.processor, folder)
     model.network.generation_config.save_pretrained(folder)
     finish(folder, out, recipe)
