@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from bifrons.protocol import Answer, Drawing, Identity, Sampling
-from bifrons.scenes import Scene, read, render, request
+from bifrons.scenes import Scene, read, render, request, verify
 from bifrons.scenes.world import PLACES, Object
 
 
@@ -85,4 +85,17 @@ def code_scene(row: Sequence[int]) -> Scene:
     return Scene(WORDS[row[0]], tuple(objects))
 
 
-__all__ = ["StandIn", "code_scene", "scene_codes"]
+class ByVerifier:
+    """A stand-in for a CLIP: 100 times the share of attributes that are right."""
+
+    name = "verifier"
+
+    def scores(self, images: Sequence[Any], texts: Sequence[str]) -> list[float]:
+        return [100 * verify(request(t), read(i)).attributes_right for i, t in zip(images, texts, strict=True)]
+
+
+def one_object_less(scene: Scene, temperature: float) -> Scene:
+    return Scene(scene.background, scene.objects[1:]) if temperature > 0.9 else scene
+
+
+__all__ = ["ByVerifier", "StandIn", "code_scene", "one_object_less", "scene_codes"]

@@ -4,28 +4,12 @@ counted.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
 from bifrons.pairs import model_against_model, planted_pairs, real_against_generated, understanding_pairs
-from bifrons.scenes import Reading, Scene, read, render, request, verify
+from bifrons.scenes import Reading, read, render, request, verify
 from bifrons.sources import scene_examples
-from stand_in import StandIn, code_scene
+from stand_in import ByVerifier, StandIn, code_scene, one_object_less
 
 EXAMPLES = scene_examples("pairs", 12, 0)
-
-
-class ByVerifier:
-    """A stand-in for a CLIP: 100 times the share of attributes that are right."""
-
-    name = "verifier"
-
-    def scores(self, images: Sequence[Any], texts: Sequence[str]) -> list[float]:
-        return [100 * verify(request(t), read(i)).attributes_right for i, t in zip(images, texts, strict=True)]
-
-
-def one_object_less(scene: Scene, temperature: float) -> Scene:
-    return Scene(scene.background, scene.objects[1:]) if temperature > 0.9 else scene
 
 
 def test_the_answer_with_more_content_is_chosen() -> None:

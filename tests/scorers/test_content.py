@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from bifrons.organism.architecture import world_words
 from bifrons.scorers import LengthConstants, content_score
 from bifrons.scorers.content import content_words
 
@@ -48,6 +49,23 @@ def test_constants_scale_the_bonus_alone() -> None:
 def test_plural_and_stop_words() -> None:
     """`circles` counts as circle, `glass` keeps its s, and words without content are left out."""
     assert content_words("The circles and a glass") == {"circle", "glass"}
+
+
+def test_inflected_words_are_their_lemma() -> None:
+    """Irregular plurals and verb forms, which a rule for s would miss; words that are no plural keep their s."""
+    said = content_words("Two men riding horses near the geese, buses and benches; children ate scissors on grass")
+    assert said >= {"man", "ride", "horse", "goose", "bus", "bench", "child", "eat", "scissors", "grass"}
+
+
+def test_the_scene_world_is_scored_as_before_lemmas() -> None:
+    """Over every word of the world, lemmas join exactly the words that differ by a plural s: its scores are the
+    same.
+    """
+    plain = [word for word in world_words() if content_words(word)]
+    for first in plain:
+        for second in plain:
+            assert (content_words(first) == content_words(second)) == (first.rstrip("s") == second.rstrip("s"))
+    assert not content_words("a all and answer are at describe has how in is it of on picture shows the there what")
 
 
 def test_captions_without_content_are_refused() -> None:

@@ -5,8 +5,10 @@ content.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from bifrons.pairs.built import Built, Report
+from bifrons.pairs.samples import Samples
 from bifrons.protocol import Answer, Sampling, UnifiedModel
 from bifrons.records import Provenance, UnderstandingPair
 from bifrons.scorers import content_score
@@ -28,12 +30,15 @@ def understanding_pairs(
     batch_size: int = 32,
     seed: int = 0,
     report: Report | None = None,
+    samples: Path | None = None,
 ) -> Built[UnderstandingPair]:
     """One pair a question of each example, where the two answers differ and their scores lie apart.
 
     The pair's question carries no wording: what is trained is how the plain question is answered. Dropped and counted:
-    answers that are empty, cut by the token limit, the same, or closer than `min_margin`.
+    answers that are empty, cut by the token limit, the same, or closer than `min_margin`. Answers are kept in the file
+    `samples`: a build that was killed goes on, and another margin asks the model nothing.
     """
+    sampled = Samples(model, samples, report)
     asked = [(example, question) for example in examples for question in example.questions]
     images = [example.image for example, _ in asked]
     sides: list[list[Answer]] = []
@@ -42,7 +47,7 @@ def understanding_pairs(
             temperature=temperature, seed=2 * seed + side, max_new_tokens=max_new_tokens, batch_size=batch_size
         )
         questions = [f"{question.text} {wording}" for _, question in asked]
-        sides.append(model.answer(images, questions, sampling, report=report))
+        sides.append([answer for _, some in sampled.answers(images, questions, sampling) for answer in some])
     built = Built[UnderstandingPair]()
     for (example, question), first, second in zip(asked, *sides, strict=True):
         if not (first.text and second.text):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -18,12 +19,28 @@ from bifrons.records.step import Gramian, StepRecord, TaskStep, Weights
 COLUMN_TYPES = {"id": str, "image": bytes, "question": str, "chosen": str, "rejected": str, "prompt": str}
 
 
+@contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """A temporary path that takes the place of `path` when the block ends well, and is gone when it does not.
+
+    Raises OSError that names the file when it cannot be written; what stood there before then stays.
+    """
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield part
+        part.replace(path)
+    except OSError as error:
+        raise OSError(f"{path}: cannot be written ({error.strerror or error})") from None
+    finally:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a file whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)
+    with whole(path) as part:
+        part.write_text(text, encoding="utf-8")
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -102,10 +119,8 @@ def write_pairs(path: Path, pairs: Sequence[Pair]) -> None:
         rows.append(row | {f"provenance_{k}": v for k, v in provenance.items()} | {"provenance_details": details})
     table = arrow.Table.from_pylist(rows)
     table = table.replace_schema_metadata({"bifrons_task": task_of(pairs[0]), "bifrons_format": "1"})
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    parquet.write_table(table, part)
-    part.replace(path)
+    with whole(path) as part:
+        parquet.write_table(table, part)
 
 
 def read_pairs(path: Path) -> list[UnderstandingPair] | list[GenerationPair]:

@@ -79,7 +79,7 @@ class JanusModel:
             return pack_understanding(
                 [self.prompts.understanding(pair.question) for pair in answers],
                 [self.responses(pair) for pair in answers],
-                torch.cat([self.features(pair.image) for pair in answers]),
+                torch.cat([self.features(pair.image, f"understanding pair {pair.id!r}") for pair in answers]),
                 self.prompts.image_id,
             )
         drawings = [pair for pair in pairs if isinstance(pair, GenerationPair)]
@@ -111,12 +111,12 @@ class JanusModel:
         chosen, rejected = self.responses(pair)
         return len(chosen), len(rejected)
 
-    def features(self, image: Picture) -> Tensor:
+    def features(self, image: Picture, name: str = "") -> Tensor:
         """What the language model sees of an image, [1, image tokens, width]: frozen, so computed once and kept."""
         key = content_hash(image) if isinstance(image, bytes) else None
         if key is not None and key in self._features:
             return self._features[key]
-        pixels = self.processor.image_processor(to_image(image), return_tensors="pt")["pixel_values"]
+        pixels = self.processor.image_processor(to_image(image, name), return_tensors="pt")["pixel_values"]
         with torch.no_grad():
             made: Tensor = self.core.get_image_features(pixels.to(self.device, self.dtype)).pooler_output
         size = made.numel() * made.element_size()
