@@ -21,6 +21,11 @@ def dpo(margin: Tensor, beta: float) -> Tensor:
 
     Raises ValueError for a beta that is not above 0.
     """
+    check_beta(beta)
+    return -logsigmoid(beta * margin)
+
+
+def check_beta(beta: float) -> None:
+    """Raises ValueError for a beta that is not above 0."""
     if not beta > 0:
         raise ValueError(f"beta is {beta}; it has to be above 0")
-    return -logsigmoid(beta * margin)

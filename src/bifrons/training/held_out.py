@@ -6,14 +6,14 @@ from dataclasses import dataclass
 
 import torch
 
-from bifrons.losses import dpo, margins
+from bifrons.losses import PreferenceLoss, Responses, make_loss
 from bifrons.protocol import UnifiedModel
 from bifrons.training.reference import Pairs
 
 
 @dataclass(frozen=True, slots=True)
 class HeldOut:
-    """Margins in nats, one a pair (Eq. 2), and their mean DPO loss at the beta given."""
+    """Margins in nats, one a pair (Eq. 2), and their mean loss."""
 
     margins: tuple[float, ...]
     loss: float
@@ -25,15 +25,21 @@ class HeldOut:
 
 
 @torch.no_grad()
-def held_out(model: UnifiedModel, pairs: Pairs, beta: float) -> HeldOut:
-    """Margins of the model's adapter against its base on pairs of one task. Raises ValueError for no pairs."""
+def held_out(model: UnifiedModel, pairs: Pairs, beta: float = 0.1, *, loss: PreferenceLoss | None = None) -> HeldOut:
+    """Margins of the model's adapter against its base on pairs of one task, and their loss: DPO's at this beta, or the
+    one given (`Recipe.loss(task)` is a run's own). Raises ValueError for no pairs.
+    """
     if not pairs:
         raise ValueError("there are no held-out pairs")
-    found: list[float] = []
+    loss = loss or make_loss("dpo", beta)
+    margins: list[float] = []
+    losses: list[float] = []
     for pair in pairs:
         packed = model.pack([pair])  # type: ignore[list-item]
-        policy = model.log_probs(packed).sums
+        policy = model.log_probs(packed)
         with model.base_only():
             reference = model.log_probs(packed).sums
-        found += margins(policy[:, 0], policy[:, 1], reference[:, 0], reference[:, 1]).tolist()
-    return HeldOut(tuple(found), dpo(torch.tensor(found), beta).mean().item())
+        seen = Responses(policy.sums, reference, policy.counts)
+        margins += seen.margin.tolist()
+        losses += loss(seen).tolist()
+    return HeldOut(tuple(margins), sum(losses) / len(losses))

@@ -13,7 +13,6 @@ from torch import Tensor
 from torch.nn import Parameter
 
 from bifrons.gradients import combine, gramians, take
-from bifrons.losses import dpo, margins
 from bifrons.protocol import UnifiedModel
 from bifrons.records import (
     GenerationPair,
@@ -31,12 +30,15 @@ from bifrons.records import (
     write_json,
     write_text,
 )
+from bifrons.training.batch import TaskData, backward, objectives, prepare
 from bifrons.training.checkpoint import load_checkpoint, save_checkpoint
+from bifrons.training.processes import Processes
 from bifrons.training.progress import step_progress
 from bifrons.training.recipe import TASKS, Recipe
-from bifrons.training.reference import Pairs, reference_log_probs
+from bifrons.training.reference import Pairs
 from bifrons.training.versions import versions
 
+BOTH_TASKS = ("beta", "loss", "loss_settings")  # one value for both tasks, unless a task has its own
 FINAL_STEPS = 50  # the final loss is the mean of this many last steps
 
 
@@ -46,16 +48,6 @@ class Alignment:
 
     record: RunRecord
     steps: list[StepRecord]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class TaskData:
-    """One task's pairs with the reference's log-probabilities [pairs, 2] and the mean tokens of a response."""
-
-    pairs: Pairs
-    reference: Tensor
-    num_tokens: float
-    noise: float
 
 
 def align(
@@ -73,9 +65,9 @@ def align(
 ) -> Alignment:
     """Train an adapter on preference pairs of one task or of both (study, sections on losses, gradients and training).
 
-    `settings` are those of `Recipe` (strategy, steps, learning_rate, seed, ...). With `out` the run is kept in that
-    folder
-    (config, steps, checkpoint, adapter) and resumes there. Raises ValueError for settings that do not exist, for a task
+    `settings` are those of `Recipe` (strategy, steps, learning_rate, seed, ...), and `beta`, `loss` and `loss_settings`
+    set both tasks'. With `out` the run is kept in that folder (config, steps, checkpoint, adapter) and resumes there.
+    Raises ValueError for settings that do not exist, for a task
     without pairs that the strategy trains, for a model that already has an adapter, and for a folder of another run.
     """
     recipe = configured(recipe or Recipe(), settings)
@@ -87,6 +79,9 @@ def align(
         for pair in given[task] or ():
             if not isinstance(pair, UnderstandingPair if task == "understanding" else GenerationPair):
                 raise ValueError(f"{pair.id!r} was given for {task}, but it is a {type(pair).__name__}")
+    if recipe.paired:
+        check_paired(understanding or (), generation or ())
+    processes = Processes()
     hashes: dict[Task, str] = {task: pairs_hash(list(given[task] or ())) for task in strategy.tasks}  # type: ignore[arg-type]
     definition = recipe.definition(model.identity, hashes)
     key = run_key(definition)
@@ -121,8 +116,9 @@ def align(
             started = time.monotonic()
             seen: dict[Task, TaskStep] = {}
             gradients: dict[Task, tuple[list[Tensor | None], list[Tensor | None]]] = {}
+            aims = objectives(model, recipe, data, step, processes)
             for task, task_data in data.items():
-                seen[task] = backward(model, recipe, task, task_data, step)
+                seen[task] = backward(model, recipe, task, task_data, step, aims[task], processes)
                 gradients[task] = take(shared_tensors), take(head_tensors)
             nothing: list[Tensor | None] = [None] * len(shared_tensors)
             u, _ = gradients.get("understanding", (nothing, []))
@@ -184,14 +180,28 @@ def align(
 
 
 def configured(recipe: Recipe, settings: dict[str, Any]) -> Recipe:
-    if "beta" in settings:  # one beta for both tasks
-        settings = {"beta_understanding": settings["beta"], "beta_generation": settings["beta"]} | settings
-        del settings["beta"]
+    for name in BOTH_TASKS:
+        if name in settings:
+            value = settings.pop(name)
+            settings = {f"{name}_{task}": value for task in TASKS} | settings
     known = set(Recipe.__slots__)
     for name in settings:
         if name not in known:
-            raise ValueError(f"align has no setting {name!r}; it has beta, {', '.join(sorted(known))}")
+            raise ValueError(f"align has no setting {name!r}; it has {', '.join((*BOTH_TASKS, *sorted(known)))}")
     return replace(recipe, **settings)
+
+
+def check_paired(understanding: Sequence[UnderstandingPair], generation: Sequence[GenerationPair]) -> None:
+    """Raises ValueError where record i of one task is not record i of the other."""
+    if len(understanding) != len(generation):
+        raise ValueError(
+            f"paired needs as many pairs of each task; there are {len(understanding)} and {len(generation)}"
+        )
+    for index, (own, other) in enumerate(zip(understanding, generation, strict=True)):
+        if own.id != other.id:
+            raise ValueError(
+                f"paired needs the same ids in the same order; pair {index} is {own.id!r} and {other.id!r}"
+            )
 
 
 def open_folder(folder: Path, definition: dict[str, Any]) -> None:
@@ -203,36 +213,6 @@ def open_folder(folder: Path, definition: dict[str, Any]) -> None:
             raise ValueError(f"{folder}: holds another run; give a new folder or remove this one")
         return
     write_json(path, {"key": key, "threads": torch.get_num_threads(), **definition})
-
-
-def prepare(model: UnifiedModel, task: Task, pairs: Pairs, cache: Path | None) -> TaskData:
-    reference, noise = reference_log_probs(model, task, pairs, cache)
-    counts = [count for pair in pairs for count in model.count_tokens(pair)]
-    return TaskData(pairs, reference, sum(counts) / len(counts), noise)
-
-
-def backward(model: UnifiedModel, recipe: Recipe, task: Task, data: TaskData, step: int) -> TaskStep:
-    """One task's forward and backward: gradients of its mean loss are left in `.grad`."""
-    chosen = recipe.indices(task, step, len(data.pairs))
-    pairs: list[Any] = [data.pairs[i] for i in chosen]
-    packed = model.pack(pairs)
-    with torch.random.fork_rng(), model.dropout(recipe.adapter.dropout):
-        torch.manual_seed(recipe.noise_seed(task, step))
-        policy = model.log_probs(packed)
-    reference = data.reference[chosen].to(policy.sums.device)
-    margin = margins(policy.sums[:, 0], policy.sums[:, 1], reference[:, 0], reference[:, 1])
-    loss = dpo(margin, recipe.beta(task)).mean()
-    loss.backward()
-    ratios = (policy.sums.detach() - reference).mean(dim=0).tolist()
-    return TaskStep(
-        loss=loss.item(),
-        margin=margin.mean().item(),
-        accuracy=(margin > 0).float().mean().item(),
-        chosen_log_ratio=ratios[0],
-        rejected_log_ratio=ratios[1],
-        num_tokens=policy.counts.float().mean().item(),
-        records=tuple(pair.id for pair in pairs),
-    )
 
 
 def set_gradients(parameters: list[Parameter], gradients: list[Tensor | None]) -> None:
