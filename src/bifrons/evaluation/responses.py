@@ -56,13 +56,34 @@ class Asked:
 
     @property
     def shown(self) -> str:
-        return content_hash(f"{self.example.context_keys[0]}/{self.question.text}".encode())
+        return content_hash(self.example.image + b"\0" + self.question.text.encode())
+
+
+@dataclass(frozen=True, slots=True)
+class Prompted:
+    """An example whose prompt is drawn."""
+
+    example: Example
+
+    @property
+    def id(self) -> str:
+        return self.example.id
+
+    @property
+    def shown(self) -> str:
+        return content_hash(self.example.prompt.encode())
 
 
 def questions_of(examples: Sequence[Example]) -> tuple[list[Asked], list[Asked]]:
-    """One question of each example, their kinds in turn, and all questions of presence."""
-    asked = [Asked(e, e.questions[i % len(e.questions)]) for i, e in enumerate(examples) if e.questions]
-    return asked, [Asked(e, question) for e in examples for question in e.presence]
+    """One question of each example that has an image, their kinds in turn, and all questions of presence."""
+    seen = [e for e in examples if e.image]
+    asked = [Asked(e, e.questions[i % len(e.questions)]) for i, e in enumerate(seen) if e.questions]
+    return asked, [Asked(e, question) for e in seen for question in e.presence]
+
+
+def prompts_of(examples: Sequence[Example]) -> list[Prompted]:
+    """The examples that have something to draw."""
+    return [Prompted(e) for e in examples if e.captions]
 
 
 def is_complete(
@@ -71,8 +92,8 @@ def is_complete(
     """Whether every response to these examples is stored, so that no model has to be asked."""
     questions = [row for rows in questions_of(examples) for row in rows] if understanding else []
     answered = all(store.answer(row.id, row.shown) is not None for row in questions)
-    drawings = examples if generation else ()
-    return answered and all(store.codes(e.id, e.context_keys[1]) is not None for e in drawings)
+    prompts = prompts_of(examples) if generation else []
+    return answered and all(store.codes(row.id, row.shown) is not None for row in prompts)
 
 
 def respond(
@@ -104,9 +125,10 @@ def respond(
         answers, presence = (answered(model, rows, words, store, report) for rows in (asked, present))
     drawings: list[Drawn] = []
     if generation:
-        refuse_twice([e.id for e in examples])
+        prompts = prompts_of(examples)
+        refuse_twice([row.id for row in prompts])
         codes = Sampling(temperature=temperature, guidance=guidance, seed=seed, batch_size=batch_size)
-        drawings = drawn(model, examples, codes, store, report)
+        drawings = drawn(model, prompts, codes, store, report)
     return Responses(tuple(answers), tuple(presence), tuple(drawings))
 
 
@@ -137,20 +159,19 @@ def answered(
 
 
 def drawn(
-    model: UnifiedModel, examples: Sequence[Example], sampling: Sampling, store: ResponseStore, report: Report | None
+    model: UnifiedModel, rows: list[Prompted], sampling: Sampling, store: ResponseStore, report: Report | None
 ) -> list[Drawn]:
-    missing = [e for e in examples if store.codes(e.id, e.context_keys[1]) is None]
-    if report and len(missing) < len(examples):
-        report(len(examples) - len(missing))
-    made: dict[str, Drawing] = {}
-    for part in parts(missing, sampling):
-        drawings = model.draw([e.prompt for e in part], named(sampling, [e.id for e in part]), report=report)
-        store.add_drawings([(e.id, e.context_keys[1]) for e in part], [drawing.codes for drawing in drawings])
-        made |= {e.id: drawing for e, drawing in zip(part, drawings, strict=True)}
-    kept = {e.id: codes for e in examples if e.id not in made and (codes := store.codes(e.id, e.context_keys[1]))}
-    pixels = model.decode(list(kept.values())) if kept else []
-    made |= {item: Drawing(kept[item], image) for item, image in zip(kept, pixels, strict=True)}
-    return [Drawn(e.id, e, made[e.id]) for e in examples]
+    known = {row.id: codes for row in rows if (codes := store.codes(row.id, row.shown)) is not None}
+    if report and known:
+        report(len(known))
+    pixels = model.decode(list(known.values())) if known else []
+    made = {item: Drawing(known[item], image) for item, image in zip(known, pixels, strict=True)}
+    for part in parts([row for row in rows if row.id not in known], sampling):
+        ids = [row.id for row in part]
+        drawings = model.draw([row.example.prompt for row in part], named(sampling, ids), report=report)
+        store.add_drawings([(row.id, row.shown) for row in part], [drawing.codes for drawing in drawings])
+        made |= dict(zip(ids, drawings, strict=True))
+    return [Drawn(row.id, row.example, made[row.id]) for row in rows]
 
 
 def parts(rows: list[Any], sampling: Sampling) -> list[list[Any]]:

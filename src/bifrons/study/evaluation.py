@@ -70,7 +70,7 @@ def evaluate_model(
     store = responses_of(model, adapter, settings, seed, folder)
     lengths = None if constants is None else [constants.full_bonus, constants.very_short]
     definition = store.about | {
-        "items": run_key({"shown": [e.context_keys for e in examples]}),
+        "items": run_key({"shown": [[e.id, *e.context_keys] for e in examples]}),
         "clip": clip.fingerprint,
         "lengths": lengths,
         "metrics": {metric.name: metric.version for metric in METRICS.values()},
