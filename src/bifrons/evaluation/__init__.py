@@ -2,6 +2,20 @@
 
 from bifrons.evaluation.evaluate import METRICS, evaluate, scaled_constants
 from bifrons.evaluation.metric import Metric, Scores
-from bifrons.evaluation.responses import Answered, Drawn, Responses, respond
+from bifrons.evaluation.responses import Answered, Drawn, Responses, is_complete, respond
+from bifrons.evaluation.store import ResponseStore, adapter_fingerprint
 
-__all__ = ["METRICS", "Answered", "Drawn", "Metric", "Responses", "Scores", "evaluate", "respond", "scaled_constants"]
+__all__ = [
+    "METRICS",
+    "Answered",
+    "Drawn",
+    "Metric",
+    "ResponseStore",
+    "Responses",
+    "Scores",
+    "adapter_fingerprint",
+    "evaluate",
+    "is_complete",
+    "respond",
+    "scaled_constants",
+]

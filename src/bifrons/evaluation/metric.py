@@ -13,7 +13,7 @@ Direction = Literal["higher", "lower", "neither"]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metric:
     """`task` says whose adapter answers for it when each face has its own. `primary` metrics stand in the main
-    table.
+    table. Another `version` of a metric is scored again from the stored responses.
     """
 
     name: str
@@ -22,6 +22,7 @@ class Metric:
     direction: Direction
     description: str
     primary: bool = False
+    version: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -55,6 +55,7 @@ class EvaluationSection(Section):
     temperature: Annotated[float, Field(ge=0)] = 0.1
     guidance: Annotated[float, Field(ge=1)] | None = None  # the checkpoint's own
     max_new_tokens: Positive = 64
+    batch_size: Positive = 32  # a matter of memory; part of a result's identity only where arithmetic is not fp32
     clip: str = "scenes-evaluation"
     seed: int = 0
 

@@ -1,5 +1,8 @@
-"""One cell's evaluation: responses sampled, scored, and kept with the scores, so that galleries and new statistics need
-no model.
+"""One cell's evaluation: what is missing is sampled and stored; scores are functions of what is stored.
+
+In a run's folder, `evaluation/responses-<key>/` holds what the model said and drew under one sampling, and
+`evaluation/scores-<key>.json` what a set of metrics makes of it. Other settings and other metrics lie beside them;
+nothing is overwritten.
 """
 
 from __future__ import annotations
@@ -8,7 +11,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from bifrons.evaluation import METRICS, evaluate, respond, scaled_constants
+from bifrons.evaluation import (
+    METRICS,
+    ResponseStore,
+    adapter_fingerprint,
+    evaluate,
+    is_complete,
+    respond,
+    scaled_constants,
+)
 from bifrons.protocol import UnifiedModel
 from bifrons.records import read_json, run_key, write_json
 from bifrons.scorers import LengthConstants
@@ -17,57 +28,80 @@ from bifrons.scorers.content import words
 from bifrons.sources import Example
 from bifrons.study.config import EvaluationSection
 
-EVALUATION_VERSION = 1
+EVALUATION_VERSION = 2
 
 
-def evaluation_path(
-    folder: Path, settings: EvaluationSection, seed: int, clip: ClipScorer, constants: LengthConstants | None
-) -> Path:
-    """Where the scores of these settings lie; other settings lie beside them and nothing is overwritten."""
-    lengths = None if constants is None else [constants.full_bonus, constants.very_short]
-    definition = settings.model_dump(mode="json") | {"seed": seed, "clip": clip.fingerprint, "lengths": lengths}
-    return folder / "evaluation" / f"{run_key(definition | {'evaluation': EVALUATION_VERSION})}.json"
+def responses_of(
+    model: UnifiedModel, adapter: Path | None, settings: EvaluationSection, seed: int, folder: Path
+) -> ResponseStore:
+    """The responses of the model with this adapter under these settings, as far as they were sampled."""
+    about: dict[str, Any] = {
+        "version": EVALUATION_VERSION,
+        "model": model.identity.fingerprint,
+        "adapter": adapter_fingerprint(adapter),
+        "temperature": settings.temperature,
+        "guidance": settings.guidance,
+        "max_new_tokens": settings.max_new_tokens,
+        "seed": settings.seed + seed,
+        "dtype": str(model.identity.facts.get("dtype", "")),
+    }
+    if about["dtype"] != "float32":  # rounding then differs from batch to batch, and a sample with it
+        about["batch_size"] = settings.batch_size
+    return ResponseStore(folder / "evaluation" / f"responses-{run_key(about)}", about)
 
 
 def evaluate_model(
     model: UnifiedModel,
+    adapter: Path | None,
     examples: list[Example],
     settings: EvaluationSection,
     clip: ClipScorer,
     *,
     seed: int,
     constants: LengthConstants | None,
-    path: Path,
+    folder: Path,
     report: Callable[[int], None] | None = None,
 ) -> dict[str, Any]:
-    """The content of `path`: scores by metric, answers and codes by item. Read from disk where it was done before.
+    """Scores by metric, answers and codes by item, of the model with the adapter in its folder (None: the base).
 
-    `constants` None takes the length constants from this model's own answers: that is the base, and the rest is scored
-    by it.
+    The adapter is loaded only where a response is missing. `constants` None takes the length constants from this
+    model's own answers: that is the base, and the rest is scored by it.
     """
-    if path.is_file():
-        return read_json(path)
-    responses = respond(
-        model,
-        examples,
-        temperature=settings.temperature,
-        guidance=settings.guidance,
-        max_new_tokens=settings.max_new_tokens,
-        seed=settings.seed + seed,
-        report=report,
-    )
-    if constants is None:
-        lengths = [len(words(row.answer.text)) for row in responses.answers]
-        constants = scaled_constants(sum(lengths) / len(lengths))
-    scores = evaluate(responses, clip=clip, constants=constants)
-    found = {
-        "constants": {"full_bonus": constants.full_bonus, "very_short": constants.very_short},
-        "scores": {s.metric: {"items": s.items, "value": s.value, "reason": s.reason} for s in scores},
-        "answers": {row.id: row.answer.text for row in (*responses.answers, *responses.presence)},
-        "drawings": {row.id: list(row.drawing.codes) for row in responses.drawings},
+    store = responses_of(model, adapter, settings, seed, folder)
+    lengths = None if constants is None else [constants.full_bonus, constants.very_short]
+    definition = store.about | {
+        "items": run_key({"shown": [[e.id, *e.context_keys] for e in examples]}),
+        "clip": clip.fingerprint,
+        "lengths": lengths,
+        "metrics": {metric.name: metric.version for metric in METRICS.values()},
     }
-    write_json(path, found)
-    return found
+    path = folder / "evaluation" / f"scores-{run_key(definition)}.json"
+    complete = is_complete(store, examples)
+    if not (complete and path.is_file()):
+        if adapter is not None and not complete:
+            model.load_adapter(adapter)
+        responses = respond(
+            model,
+            examples,
+            temperature=settings.temperature,
+            guidance=settings.guidance,
+            max_new_tokens=settings.max_new_tokens,
+            batch_size=settings.batch_size,
+            seed=settings.seed + seed,
+            store=store,
+            report=report,
+        )
+        if constants is None:
+            counts = [len(words(row.answer.text)) for row in responses.answers]
+            constants = scaled_constants(sum(counts) / len(counts))
+        scores = evaluate(responses, clip=clip, constants=constants)
+        scored = {s.metric: {"items": s.items, "value": s.value, "reason": s.reason} for s in scores}
+        used = {"full_bonus": constants.full_bonus, "very_short": constants.very_short}
+        write_json(path, {"about": definition, "constants": used, "scores": scored})
+    return read_json(path) | {
+        "answers": {item: row["text"] for item, row in store.rows["answers"].items()},
+        "drawings": {item: row["codes"] for item, row in store.rows["drawings"].items()},
+    }
 
 
 def separate(understanding: dict[str, Any], generation: dict[str, Any]) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from bifrons.scorers.clip import ClipScorer, load_clip
 from bifrons.study.cells import Cell, cells_of
 from bifrons.study.config import StudyConfig
 from bifrons.study.data import StudyData, load_data
-from bifrons.study.evaluation import evaluate_model, evaluation_path, separate
+from bifrons.study.evaluation import evaluate_model, separate
 from bifrons.study.gallery import write_gallery
 from bifrons.study.progress import StudyProgress
 from bifrons.study.record import write_study_record
@@ -113,7 +113,7 @@ def run_cell(context: Context, cell: Cell) -> Outcome:
 
 def run_base(context: Context, cell: Cell) -> Outcome:
     key = run_key({"base": context.model.identity.fingerprint})
-    found = evaluated(context, cell, context.folder / key)
+    found = evaluated(context, cell, key)
     context.constants = LengthConstants(**found["constants"])
     return finish(context, cell, key, found)
 
@@ -125,10 +125,7 @@ def run_train(context: Context, cell: Cell) -> Outcome:
     hashes: dict[Task, str] = {task: pairs_hash(data[task]) for task in tasks}
     key = run_key(recipe.definition(context.model.identity, hashes))
     folder = context.folder / key
-    if (folder / "record.json").is_file():
-        if not evaluation_file(context, cell, folder).is_file():
-            context.model.load_adapter(folder / "adapter")
-    else:
+    if not (folder / "record.json").is_file():
         mark(folder, cell, key, "running")
         show: Callable[[StepRecord], None] = context.progress.stepper(recipe.steps)
         align(
@@ -140,7 +137,7 @@ def run_train(context: Context, cell: Cell) -> Outcome:
             on_step=show,
             progress=False,
         )
-    return finish(context, cell, key, evaluated(context, cell, folder))
+    return finish(context, cell, key, evaluated(context, cell, key))
 
 
 def recipe_of(context: Context, cell: Cell) -> Recipe:
@@ -181,9 +178,7 @@ def run_soup(context: Context, cell: Cell) -> Outcome:
     folder = context.folder / key
     if not (folder / "adapter" / "adapter_config.json").is_file():
         soup(*(context.folder / k / "adapter" for k in keys), weight, folder / "adapter")  # type: ignore[misc]
-    if not evaluation_file(context, cell, folder).is_file():
-        context.model.load_adapter(folder / "adapter")
-    return finish(context, cell, key, evaluated(context, cell, folder))
+    return finish(context, cell, key, evaluated(context, cell, key))
 
 
 def run_separate(context: Context, cell: Cell) -> Outcome:
@@ -199,22 +194,20 @@ WORK: dict[str, Callable[[Context, Cell], Outcome]] = {
 }
 
 
-def evaluation_file(context: Context, cell: Cell, folder: Path) -> Path:
-    constants = None if cell.kind == "base" else context.constants
-    return evaluation_path(folder, context.config.evaluation, cell.seed, context.clip, constants)
-
-
-def evaluated(context: Context, cell: Cell, folder: Path) -> dict[str, Any]:
-    if cell.kind != "base" and context.constants is None:
+def evaluated(context: Context, cell: Cell, key: str) -> dict[str, Any]:
+    base = cell.kind == "base"
+    if not base and context.constants is None:
         raise ValueError("the base could not be evaluated, so nothing can be scored against it")
+    folder = context.folder / key
     return evaluate_model(
         context.model,
+        None if base else folder / "adapter",
         context.data.evaluation,
         context.config.evaluation,
         context.clip,
         seed=cell.seed,
-        constants=None if cell.kind == "base" else context.constants,
-        path=evaluation_file(context, cell, folder),
+        constants=None if base else context.constants,
+        folder=folder,
         report=context.progress.asker(len(context.data.evaluation)),
     )
 
