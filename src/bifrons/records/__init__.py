@@ -10,6 +10,14 @@ from bifrons.records.files import (
     write_pairs,
     write_text,
 )
+from bifrons.records.homologous import (
+    HomologousRecord,
+    JudgeQuestion,
+    Sample,
+    homologous_pairs,
+    join_pairs,
+)
+from bifrons.records.homologous_files import read_homologous, write_homologous
 from bifrons.records.preference import (
     GenerationPair,
     Pair,
@@ -25,10 +33,13 @@ from bifrons.records.step import Gramian, Observation, State, StepRecord, TaskSt
 __all__ = [
     "GenerationPair",
     "Gramian",
+    "HomologousRecord",
+    "JudgeQuestion",
     "Observation",
     "Pair",
     "Provenance",
     "RunRecord",
+    "Sample",
     "State",
     "StepRecord",
     "Task",
@@ -36,13 +47,17 @@ __all__ = [
     "UnderstandingPair",
     "Weights",
     "content_hash",
+    "homologous_pairs",
+    "join_pairs",
     "pairs_hash",
+    "read_homologous",
     "read_json",
     "read_lines",
     "read_pairs",
     "read_steps",
     "run_key",
     "step_to_line",
+    "write_homologous",
     "write_json",
     "write_pairs",
     "write_text",
