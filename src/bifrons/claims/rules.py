@@ -48,15 +48,18 @@ class Condition(Strict):
 
     `of` names a metric, compared with `against` over the same items, or one of STATISTICS. With several `methods` every
     one has to pass. `setting` picks cells of [[vary]] (and `against_setting` what they are compared with; the study's
-    own setting where it is not given). `margin` and `value` are in
-    standard deviations of the base over items for metrics, else in the statistic's own unit. `model` is the study's
-    first unless given.
+    own setting where it is not given). `against` is the base for metrics unless given; "" takes the level itself, not a
+    difference, as statistics do that are not set against another method.
+
+    A difference of a metric has its `margin` in standard deviations of the base over items, one of a metric without
+    items (F1, FID) as a share of the base's value; everything else, `value`, `low` and `high` too, is in the
+    statistic's own unit. `margin` is the study's unless given. `model` is the study's first unless given.
     """
 
     of: str
     rule: RuleName
     methods: tuple[str, ...] = ()
-    against: str = "base"
+    against: str | None = None
     setting: dict[str, bool | int | float | str] = {}
     against_setting: dict[str, bool | int | float | str] = {}
     model: str = ""
@@ -76,6 +79,11 @@ class Condition(Strict):
     @property
     def is_metric(self) -> bool:
         return self.of not in STATISTICS
+
+    @property
+    def other(self) -> str:
+        """The method that it is compared with; empty for a level."""
+        return ("base" if self.is_metric else "") if self.against is None else self.against
 
 
 class Claim(Strict):
