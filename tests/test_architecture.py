@@ -21,7 +21,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (  # from the top; a unit imports from str
     ("organism", "training", "merge"),
     ("pairs", "evaluation", "diagnostics"),
     ("models", "scorers"),
-    ("protocol", "sources"),
+    ("protocol", "sources", "claims"),
     ("scenes", "losses", "gradients", "strategies", "stats"),
     ("records",),
 )

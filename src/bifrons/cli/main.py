@@ -30,6 +30,7 @@ def study(
     out: Out = Path("runs"),
     set_: Annotated[list[str] | None, typer.Option("--set", help="Override a key: `--set training.steps=100`.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="List cells, time and memory; run nothing.")] = False,
+    jobs: Annotated[int, typer.Option(help="Run independent cells in so many processes of one thread each.")] = 1,
     choose_rate: Annotated[
         str,
         typer.Option("--choose-rate", help="Score learning rates on held-out pairs, run nothing else: `1e-4,3e-4`."),
@@ -40,7 +41,7 @@ def study(
 
     config = read_study(file, tuple(set_ or ()))
     if dry_run:
-        typer.echo(estimate(config))
+        typer.echo(estimate(config, jobs))
         return
     if choose_rate:
         try:
@@ -56,7 +57,7 @@ def study(
         return
     from bifrons.report import write_report
 
-    folder, outcomes = run_study(config, file.stem, out)
+    folder, outcomes = run_study(config, file.stem, out, jobs=jobs)
     for outcome in outcomes:
         if outcome.status != "done":
             typer.echo(f"bifrons: {outcome.cell.name} is {outcome.status}: {outcome.reason}", err=True)

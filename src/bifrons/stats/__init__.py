@@ -25,6 +25,7 @@ from bifrons.stats.corrections import bonferroni, holm
 from bifrons.stats.correlation import Correlation, GroupedCorrelation, grouped_correlation, pearson, spearman
 from bifrons.stats.describe import Interval, Moments, Summary, moments_of, summarise, summarise_moments
 from bifrons.stats.equivalence import Equivalence, EquivalenceVerdict, margin_in_raw_units, tost
+from bifrons.stats.items import ItemComparison, compare_items
 from bifrons.stats.power import (
     DetectableEffect,
     power_of_t_test,
@@ -43,6 +44,7 @@ __all__ = [
     "EquivalenceVerdict",
     "GroupedCorrelation",
     "Interval",
+    "ItemComparison",
     "Moments",
     "Slope",
     "Summary",
@@ -51,6 +53,7 @@ __all__ = [
     "block_bootstrap",
     "bonferroni",
     "cohens_d",
+    "compare_items",
     "grouped_correlation",
     "holm",
     "linear_slope",

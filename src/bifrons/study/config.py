@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import tomllib
+from itertools import product
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from bifrons.claims.rules import Claim
 from bifrons.strategies import STRATEGIES
 
 POST_HOC = ("rewarded_soup", "separate_lora")
+TAKES_INTERVAL = ("gradient_weighted", "gradient_weighted_smoothed")
 Positive = Annotated[int, Field(ge=1)]
+Value = bool | int | float | str
+Setting = tuple[tuple[str, Value], ...]
 
 
 class Section(BaseModel):
@@ -46,6 +51,7 @@ class TrainingSection(Section):
     rank: Positive = 64
     alpha: Annotated[float, Field(gt=0)] = 128.0
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.05
+    interval: Positive | None = None  # K of gradient weighting; unset, the length of the run decides
 
 
 class EvaluationSection(Section):
@@ -73,14 +79,48 @@ class GallerySection(Section):
     answers: Annotated[int, Field(ge=0)] = 6
 
 
+class ControlsSection(Section):
+    """Positive controls: a trainer that fails them gives no negative result that can be believed.
+
+    `planted` pairs (chosen draws the asked scene, rejected the wrong colours) train `generation_only`; a fifth of them
+    is held out. `overfit` pairs a face are trained on until they are learned by heart.
+    """
+
+    planted: Annotated[int, Field(ge=0)] = 0
+    planted_steps: Positive = 400
+    overfit: Annotated[int, Field(ge=0)] = 0
+    overfit_steps: Positive = 300
+    overfit_learning_rate: Annotated[float, Field(gt=0)] = 3e-3
+
+
+class VarySection(Section):
+    """Cells beside the grid: these methods under every combination of these settings, all else as in the study.
+
+    `set` names settings of [training] or [data] by their dotted key, with one value or several:
+    `set = {"training.beta" = [0.05, 0.2, 0.5]}`. An empty `set` adds methods at the study's own setting. `seeds` and
+    `models` are the study's unless given.
+    """
+
+    methods: tuple[str, ...]
+    set: dict[str, Value | tuple[Value, ...]] = {}
+    seeds: tuple[int, ...] | None = None
+    models: tuple[str, ...] | None = None
+
+    @property
+    def combinations(self) -> list[Setting]:
+        values = [value if isinstance(value, tuple) else (value,) for value in self.set.values()]
+        return [tuple(zip(self.set, chosen, strict=True)) for chosen in product(*values)]
+
+
 class StudyConfig(Section):
-    """The whole of a study file. `claims` are read by the report: statistic, margin and rule of each, fixed before the
-    run.
+    """The whole of a study file. With `models` the grid is run on each of them. `claims` hold the statistic, the margin
+    and the rule of each claim, fixed before the run.
     """
 
     title: str = "DPO of a unified model"
     description: str = ""
     model: str = "organism"
+    models: tuple[str, ...] = ()
     revision: str = ""
     methods: tuple[str, ...] = (*(name for name in STRATEGIES if name != "gradient_weighted_smoothed"), *POST_HOC)
     seeds: tuple[int, ...] = (0,)
@@ -90,6 +130,22 @@ class StudyConfig(Section):
     evaluation: EvaluationSection = EvaluationSection()
     diagnosis: DiagnosisSection = DiagnosisSection()
     gallery: GallerySection = GallerySection()
+    controls: ControlsSection = ControlsSection()
+    vary: tuple[VarySection, ...] = ()
+    margin: Annotated[float, Field(gt=0)] = 0.2  # of equivalence, in standard deviations of the base over items
+    claims: tuple[Claim, ...] = ()
+
+    @property
+    def all_models(self) -> tuple[str, ...]:
+        return self.models or (self.model,)
+
+    def under(self, model: str, setting: Setting) -> StudyConfig:
+        """This study for one model and with these settings instead of its own; dotted keys."""
+        values = self.model_dump(exclude={"vary", "claims"}) | {"model": model, "models": ()}
+        for key, value in setting:
+            section, _, name = key.partition(".")
+            values[section][name] = value
+        return StudyConfig.model_validate(values)
 
 
 def read_study(path: Path, overrides: tuple[str, ...] = ()) -> StudyConfig:
@@ -128,12 +184,15 @@ def check(path: Path, config: StudyConfig) -> None:
         raise ValueError(f"{path}: seeds is empty; a study needs at least one")
     if not config.methods:
         raise ValueError(f"{path}: methods is empty; a study needs at least one")
-    for name, values in (("seeds", config.seeds), ("methods", config.methods), ("soup_weights", config.soup_weights)):
+    for name in ("seeds", "methods", "soup_weights", "models"):
+        values = getattr(config, name)
         if len(set(values)) < len(values):
             raise ValueError(f"{path}: {name} holds a value twice")
-    for method in config.methods:
-        if method not in STRATEGIES and method not in POST_HOC and ":" not in method:
-            raise ValueError(f"{path}: there is no method {method!r}; there are {', '.join((*STRATEGIES, *POST_HOC))}")
+    check_methods(path, config.methods)
+    check_axes(path, config)
+    numbers = [claim.number for claim in config.claims]
+    if len(set(numbers)) < len(numbers):
+        raise ValueError(f"{path}: claims holds a number twice")
     needed = {"fixed_weight": ("gradient_weighted",)} | dict.fromkeys(
         POST_HOC, ("understanding_only", "generation_only")
     )
@@ -147,6 +206,41 @@ def check(path: Path, config: StudyConfig) -> None:
         raise ValueError(
             f"{path}: data.curation_clip and evaluation.clip are the same network, {config.evaluation.clip!r}"
         )
+
+
+def check_axes(path: Path, config: StudyConfig) -> None:
+    """The further axes: models, and what [[vary]] may say."""
+    if config.models and config.model not in (config.models[0], StudyConfig.model_fields["model"].default):
+        raise ValueError(f"{path}: model is {config.model!r} and models begin with {config.models[0]!r}; give one")
+    for number, vary in enumerate(config.vary):
+        where = f"{path}: vary[{number}]"
+        check_methods(where, vary.methods)
+        for method in vary.methods:
+            if method in POST_HOC or method == "fixed_weight":
+                raise ValueError(f"{where}: {method} needs other cells and cannot be varied")
+        for model in vary.models or ():
+            if model not in config.all_models:
+                raise ValueError(f"{where}: model {model!r} is not among the study's")
+        if vary.seeds == ():
+            raise ValueError(f"{where}: seeds is empty")
+        for key in vary.set:
+            section, _, name = key.partition(".")
+            fields = {"training": TrainingSection, "data": DataSection}.get(section)
+            if fields is None or name not in fields.model_fields:
+                raise ValueError(f"{where}: set holds {key!r}, which is no setting of [training] or [data]")
+            if key == "training.interval" and not set(vary.methods) <= set(TAKES_INTERVAL):
+                raise ValueError(f"{where}: {key} has no effect on a method other than {', '.join(TAKES_INTERVAL)}")
+        for setting in vary.combinations:
+            try:
+                config.under(config.all_models[0], setting)
+            except ValidationError as error:
+                raise ValueError(f"{where}: {first_problem(error)}") from None
+
+
+def check_methods(where: object, methods: tuple[str, ...]) -> None:
+    for method in methods:
+        if method not in STRATEGIES and method not in POST_HOC and ":" not in method:
+            raise ValueError(f"{where}: there is no method {method!r}; there are {', '.join((*STRATEGIES, *POST_HOC))}")
 
 
 def parse_value(text: str) -> Any:

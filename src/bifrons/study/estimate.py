@@ -21,30 +21,43 @@ from bifrons.study.config import StudyConfig
 REPEATS = 5
 
 
-def estimate(config: StudyConfig) -> str:
+def estimate(config: StudyConfig, jobs: int = 1) -> str:
     """Cells, and time and memory extrapolated from timed steps; nothing of the study is run."""
-    model = load(config.model, revision=config.revision)
-    seconds = step_seconds(model, config)
-    evaluation = evaluation_seconds(model, config)
     cells = cells_of(config)
     lines, total = [f"{len(cells)} cells"], 0.0
-    for cell in cells:
-        cost = 0.0 if cell.kind == "separate" else evaluation
-        if cell.kind == "train":
-            tasks: tuple[Task, ...] = make_strategy(cell.method).tasks
-            cost += config.training.steps * config.training.pairs_per_step * sum(seconds[task] for task in tasks)
-        total += cost
-        lines.append(f"  {cell.name:44} {cost:8.0f} s")
-    building = evaluation / (6 * config.evaluation.items)  # a response a question, an image, two presence questions
-    pairs = building * 2 * (config.data.understanding_questions + config.data.generation_prompts)
-    diagnosis = config.diagnosis.batches * sum(seconds.values())
-    total += pairs + diagnosis
+    for name in config.all_models:
+        own = config.under(name, ())
+        model = load(name, revision=config.revision)
+        seconds, evaluation = step_seconds(model, own), evaluation_seconds(model, own)
+        if config.models:
+            lines.append(f"{name}:")
+        for cell in cells:
+            if cell.model != name:
+                continue
+            cost = 0.0 if cell.kind == "separate" else evaluation
+            if cell.kind == "train":
+                tasks: tuple[Task, ...] = make_strategy(cell.method).tasks
+                training = config.under(name, cell.setting).training
+                cost += training.steps * training.pairs_per_step * sum(seconds[task] for task in tasks)
+            total += cost / jobs
+            lines.append(f"  {cell.name:56} {cost:8.0f} s")
+        response = evaluation / (6 * config.evaluation.items)  # a response a question, an image, two presence questions
+        built = {config.under(name, cell.setting).data: None for cell in cells if cell.model == name}
+        pairs = 2 * response * own.data.understanding_questions
+        pairs += 2 * response * sum(data.generation_prompts for data in built)
+        diagnosis = config.diagnosis.batches * sum(seconds.values())
+        controls = config.controls.planted_steps * seconds["generation"] * bool(config.controls.planted)
+        controls += config.controls.overfit_steps * sum(seconds.values()) * bool(config.controls.overfit)
+        total += pairs + diagnosis + controls
+        for what, cost in (
+            ("pairs, where they are not built yet", pairs),
+            ("diagnosis", diagnosis),
+            ("positive controls", controls),
+        ):
+            lines.append(f"  {what:56} {cost:8.0f} s")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
-    lines += [
-        f"  {'pairs, where they are not built yet':44} {pairs:8.0f} s",
-        f"  {'diagnosis':44} {diagnosis:8.0f} s",
-        f"about {total / 60:.1f} minutes and {peak:.1f} GiB on this machine ({torch.get_num_threads()} threads)",
-    ]
+    where = f"{jobs} processes of one thread" if jobs > 1 else f"{torch.get_num_threads()} threads"
+    lines.append(f"about {total / 60:.1f} minutes and {peak * max(1, jobs):.1f} GiB on this machine ({where})")
     return "\n".join(lines)
 
 

@@ -16,7 +16,7 @@ from bifrons.study.config import StudyConfig
 from bifrons.study.data import StudyData
 
 if TYPE_CHECKING:
-    from bifrons.study.run import Outcome
+    from bifrons.study.work import Outcome
 
 
 def write_gallery(

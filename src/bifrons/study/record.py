@@ -14,7 +14,7 @@ from bifrons.study.data import StudyData
 from bifrons.study.describe import describe_methods, describe_metrics
 
 if TYPE_CHECKING:
-    from bifrons.study.run import Outcome
+    from bifrons.study.work import Outcome
 
 CLIP_NOTE = "A CLIP trained on scenes judges similarity, so published CLIPScores stand beside it only as differences."
 
@@ -50,7 +50,7 @@ def cell_record(outcome: Outcome) -> dict[str, Any]:
     return {
         "method": outcome.cell.method,
         "seed": outcome.cell.seed,
-        "setting": dict(outcome.cell.setting),
+        "setting": dict(outcome.cell.shown),
         "key": outcome.key,
         "status": outcome.status,
         "reason": outcome.reason,
