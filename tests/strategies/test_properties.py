@@ -18,7 +18,9 @@ Observe = Callable[..., Observation]
 NORMS = [10.0**power for power in range(-10, 11, 2)]
 COSINES = (-1.0, -0.999, -1e-6, 0.0, 0.3, 1.0)
 BALANCING = ("gradient_weighted", "gradient_weighted_smoothed", "length_normalized")
-USES_GRAMIAN = ("pcgrad", "gradient_weighted", "gradient_weighted_smoothed")
+MORE = ("aligned_mtl", "cagrad", "fairgrad", "gradvac", "imtl_g", "mgda", "upgrad")
+USES_GRAMIAN = ("pcgrad", "gradient_weighted", "gradient_weighted_smoothed", *MORE)
+ANY_SIGN = ("aligned_mtl", "imtl_g")  # their definitions allow a task to be weighted below 0
 HAS_INTERVAL = ("gradient_weighted", "gradient_weighted_smoothed")
 INFINITE, NOT_A_NUMBER = float("inf"), float("nan")
 DEGENERATE = {
@@ -74,8 +76,10 @@ def test_weights_are_finite_and_not_negative(name: str, observe: Observe) -> Non
         seen = [observe(step, understanding, generation, cosine) for step in range(3)]
         for weights in fold(strategy, seen)[1]:
             assert_finite(weights)
-            assert_not_negative(weights)
-            assert weights.flag == ""
+            if name not in ANY_SIGN:
+                assert_not_negative(weights)
+            if weights.flag:
+                assert name in MORE and cosine < -0.99 and weights == Weights(1.0, 1.0, "degenerate")
 
 
 @pytest.mark.parametrize("name", BALANCING)
@@ -108,7 +112,7 @@ def test_length_normalized_gives_every_token_the_same_weight(observe: Observe) -
     assert weights.understanding / weights.generation == pytest.approx(576 / 48, rel=1e-12)
 
 
-@pytest.mark.parametrize("name", USES_GRAMIAN)
+@pytest.mark.parametrize("name", sorted({*USES_GRAMIAN} - {"gradvac"}))  # whose target moves: see its own test
 @pytest.mark.parametrize("case", DEGENERATE)
 def test_a_degenerate_gramian_gives_one_and_one_with_a_flag(name: str, case: str, observe: Observe) -> None:
     """And it leaves nothing in the state that would spoil a later step."""

@@ -7,9 +7,14 @@ from collections.abc import Callable
 from typing import cast
 
 from bifrons.strategies.balance import DEFAULT_INTERVAL, GradientWeighted, GradientWeightedSmoothed
+from bifrons.strategies.cagrad import CAGrad
+from bifrons.strategies.fairgrad import FairGrad
 from bifrons.strategies.fixed import Fixed, LengthNormalized
+from bifrons.strategies.gradvac import GradVac
 from bifrons.strategies.pcgrad import PCGrad
 from bifrons.strategies.strategy import Strategy
+from bifrons.strategies.torchjd import TorchJD
+from bifrons.strategies.upgrad import UPGrad
 
 STRATEGIES: dict[str, Callable[..., Strategy]] = {
     "understanding_only": lambda: Fixed(1.0, 0.0),
@@ -20,7 +25,18 @@ STRATEGIES: dict[str, Callable[..., Strategy]] = {
     "gradient_weighted_smoothed": GradientWeightedSmoothed,
     "length_normalized": LengthNormalized,
     "fixed_weight": Fixed,
+    "aligned_mtl": lambda: TorchJD("AlignedMTLWeighting"),
+    "cagrad": CAGrad,
+    "fairgrad": FairGrad,
+    "gradvac": GradVac,
+    "imtl_g": lambda: TorchJD("IMTLGWeighting"),
+    "mgda": lambda: TorchJD("MGDAWeighting"),
+    "upgrad": UPGrad,
 }
+PAPER = (  # the seven of the study
+    *("understanding_only", "generation_only", "naive_joint", "pcgrad"),
+    *("gradient_weighted", "length_normalized", "fixed_weight"),
+)
 
 
 def default_interval(steps: int) -> int:

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bifrons.claims.rules import Claim
-from bifrons.strategies import STRATEGIES
+from bifrons.strategies import PAPER, STRATEGIES
 
 POST_HOC = ("rewarded_soup", "separate_lora")
 TAKES_INTERVAL = ("gradient_weighted", "gradient_weighted_smoothed")
@@ -122,7 +122,7 @@ class StudyConfig(Section):
     model: str = "organism"
     models: tuple[str, ...] = ()
     revision: str = ""
-    methods: tuple[str, ...] = (*(name for name in STRATEGIES if name != "gradient_weighted_smoothed"), *POST_HOC)
+    methods: tuple[str, ...] = (*PAPER, *POST_HOC)
     seeds: tuple[int, ...] = (0,)
     soup_weights: tuple[Annotated[float, Field(ge=0, le=1)], ...] = (0.5,)
     data: DataSection = DataSection()
