@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from bifrons.cli import organism, pairs
+from bifrons.cli.align import align
 
 app = typer.Typer(
     help="Align both faces of a unified multimodal model with preferences, and see whether they fight.",
@@ -18,6 +19,7 @@ app = typer.Typer(
 )
 app.add_typer(pairs.app, name="pairs", help="Build, check and show preference pairs.")
 app.add_typer(organism.app, name="organism", help="Train and measure the embedded models.")
+app.command()(align)
 
 Model = Annotated[str, typer.Option(help="`organism`, a local folder in the Hugging Face layout, or a hub name.")]
 Adapter = Annotated[Path | None, typer.Option(help="Folder of a trained adapter.")]
@@ -64,43 +66,6 @@ def study(
     typer.echo(f"report: {write_report(folder).resolve()}")
     if any(outcome.status != "done" for outcome in outcomes):
         raise typer.Exit(1)
-
-
-@app.command()
-def align(
-    understanding: Annotated[Path | None, typer.Option(help="Understanding pairs, Parquet.")] = None,
-    generation: Annotated[Path | None, typer.Option(help="Generation pairs, Parquet.")] = None,
-    strategy: Annotated[str, typer.Option(help="A strategy's name, or module:function.")] = "gradient_weighted",
-    model: Model = "organism",
-    out: Annotated[Path, typer.Option(help="Folder of this run; it resumes there.")] = Path("runs/align"),
-    steps: Annotated[int, typer.Option(help="Optimizer steps.")] = 1000,
-    learning_rate: Annotated[float, typer.Option(help="Peak of the cosine schedule.")] = 5e-6,
-    beta: Annotated[float, typer.Option(help="DPO's beta, of both tasks.")] = 0.1,
-    rank: Annotated[int, typer.Option(help="LoRA rank; alpha is twice as much.")] = 64,
-    seed: Annotated[int, typer.Option(help="Seed of order, dropout and adapter.")] = 0,
-) -> None:
-    """Train one adapter on your pairs of one task or of both."""
-    from bifrons.models import load
-    from bifrons.protocol import AdapterSettings
-    from bifrons.records import read_pairs
-    from bifrons.training import align as train
-
-    run = train(
-        load(model),
-        understanding=None if understanding is None else read_pairs(understanding),  # type: ignore[arg-type]
-        generation=None if generation is None else read_pairs(generation),  # type: ignore[arg-type]
-        strategy=strategy,
-        steps=steps,
-        learning_rate=learning_rate,
-        beta=beta,
-        adapter=AdapterSettings(rank=rank, alpha=2 * rank, seed=seed),
-        seed=seed,
-        out=out,
-    )
-    for task, loss in (("understanding", run.record.loss_understanding), ("generation", run.record.loss_generation)):
-        if loss is not None:
-            typer.echo(f"{task} loss, mean of the last steps: {loss:.4f} (ln 2 = 0.6931 is untrained)")
-    typer.echo(f"adapter: {(out / 'adapter').resolve()}")
 
 
 @app.command()

@@ -5,7 +5,7 @@ The two losses live on two graphs, so one backward for each costs what the backw
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -36,38 +36,52 @@ def take(parameters: Sequence[Parameter]) -> list[Tensor | None]:
 
 
 def gramians(
-    understanding: Gradient, generation: Gradient, layers: Sequence[int]
+    understanding: Gradient,
+    generation: Gradient,
+    layers: Sequence[int],
+    summed: Callable[[Tensor], Tensor] | None = None,
 ) -> tuple[Gramian, tuple[Gramian, ...]]:
     """The Gramian in total and of each layer, in float64; a missing gradient counts as zero.
 
-    `layers` gives the layer of each entry. Raises ValueError for lists of different lengths.
+    `layers` gives the layer of each entry. `summed` adds up the products of gradients that are cut into disjoint shards
+    over several processes. Raises ValueError for lists of different lengths.
     """
     if not len(understanding) == len(generation) == len(layers):
         raise ValueError(f"{len(understanding)} and {len(generation)} gradients for {len(layers)} parameters")
-    per_layer: list[Gramian] = []
-    for layer in sorted(set(layers)):
-        members = [i for i, own in enumerate(layers) if own == layer]
-        products = torch.zeros(3, dtype=torch.float64)
-        for i in members:
-            products += inner_products(understanding[i], generation[i]).cpu()
-        per_layer.append(Gramian(float(products[0]), float(products[1]), float(products[2])))
-    total = Gramian(sum(g.uu for g in per_layer), sum(g.ug for g in per_layer), sum(g.gg for g in per_layer))
-    return total, tuple(per_layer)
-
-
-def inner_products(understanding: Tensor | None, generation: Tensor | None) -> Tensor:
-    """uu, ug and gg of one parameter's gradients, float64, shape [3]."""
-    u = None if understanding is None else understanding.detach().double().flatten()
-    g = None if generation is None else generation.detach().double().flatten()
-    known = u if u is not None else g
-    zero = torch.zeros((), dtype=torch.float64, device=None if known is None else known.device)
-    return torch.stack(
-        [
-            zero if u is None else u @ u,
-            zero if u is None or g is None else u @ g,
-            zero if g is None else g @ g,
-        ]
+    members: dict[int, list[tuple[Tensor | None, Tensor | None]]] = {layer: [] for layer in sorted(set(layers))}
+    for layer, u, g in zip(layers, understanding, generation, strict=True):
+        members[layer].append((u, g))
+    device = next(
+        (tensor.device for tensor in (*understanding, *generation) if tensor is not None), torch.device("cpu")
     )
+    nothing = torch.zeros(0, 3, dtype=torch.float64, device=device)
+    products = torch.stack([inner_products(own, device) for own in members.values()]) if members else nothing
+    if summed is not None:
+        products = summed(products)
+    per_layer = tuple(Gramian(uu, ug, gg) for uu, ug, gg in products.tolist())  # the only wait for the device
+    total = Gramian(sum(g.uu for g in per_layer), sum(g.ug for g in per_layer), sum(g.gg for g in per_layer))
+    return total, per_layer
+
+
+def inner_products(gradients: Sequence[tuple[Tensor | None, Tensor | None]], device: torch.device) -> Tensor:
+    """uu, ug and gg over the parameters of one layer, float64, shape [3]: one matrix product instead of three dots for
+    each parameter.
+    """
+    present = [(u, g) for u, g in gradients if u is not None or g is not None]
+    if not present:
+        return torch.zeros(3, dtype=torch.float64, device=device)
+    rows = torch.stack([flat([u for u, _ in present], present), flat([g for _, g in present], present)])
+    product = rows @ rows.T
+    return torch.stack([product[0, 0], product[0, 1], product[1, 1]])
+
+
+def flat(side: Sequence[Tensor | None], present: Sequence[tuple[Tensor | None, Tensor | None]]) -> Tensor:
+    """One task's gradients end to end in float64, with zeros where it reaches a parameter that the other reaches."""
+    parts: list[Tensor] = []
+    for own, pair in zip(side, present, strict=True):
+        known = next(tensor for tensor in pair if tensor is not None)
+        parts.append((torch.zeros_like(known) if own is None else own.detach()).flatten())
+    return torch.cat(parts).double()
 
 
 def combine(

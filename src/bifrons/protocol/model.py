@@ -142,7 +142,9 @@ class UnifiedModel(Protocol):
 
     def remove_adapter(self) -> None: ...
 
-    def save_adapter(self, folder: Path) -> None: ...
+    def save_adapter(self, folder: Path, *, writes: bool = True) -> None:
+        """Of a sharded model all processes call this, and one `writes`."""
+        ...
 
     def load_adapter(self, folder: Path) -> None: ...
 
@@ -160,6 +162,18 @@ class UnifiedModel(Protocol):
 
     def head_parameters(self) -> list[tuple[str, Parameter]]:
         """The trainable parameters of the image head, outside the Gramian."""
+        ...
+
+    # Training at size
+
+    def to(self, device: Any) -> None: ...
+
+    def checkpoint_gradients(self, on: bool) -> None:
+        """Compute the body's activations again in the backward instead of keeping them; gradients stay equal."""
+        ...
+
+    def shard(self) -> None:
+        """Cut the body into disjoint parts over all processes (FSDP2); its parameters are other objects afterwards."""
         ...
 
     # Sampling

@@ -34,8 +34,8 @@ class TaskData:
     noise: float
 
 
-def prepare(model: UnifiedModel, task: Task, pairs: Pairs, cache: Path | None) -> TaskData:
-    reference, noise = reference_log_probs(model, task, pairs, cache)
+def prepare(model: UnifiedModel, task: Task, pairs: Pairs, cache: Path | None, processes: Processes) -> TaskData:
+    reference, noise = reference_log_probs(model, task, pairs, cache, processes=processes)
     counts = [count for pair in pairs for count in model.count_tokens(pair)]
     return TaskData(pairs, reference, sum(counts) / len(counts), noise)
 
@@ -43,16 +43,20 @@ def prepare(model: UnifiedModel, task: Task, pairs: Pairs, cache: Path | None) -
 def forward(
     model: UnifiedModel, recipe: Recipe, task: Task, data: TaskData, step: int, processes: Processes
 ) -> Iterator[tuple[list[int], Responses]]:
-    """Positions in the step's pairs and log-probabilities of each of this process's micro-batches, one at a time."""
+    """Positions in the step's pairs and log-probabilities of each of this process's micro-batches, one at a time.
+
+    Dropout stays on until the caller comes back for the next: its backward may compute the forward again.
+    """
     chosen = recipe.indices(task, step, len(data.pairs))
     for number, part in processes.micro_batches(len(chosen), recipe.accumulate):
         indices = chosen[part.start : part.stop]
         pairs: list[Any] = [data.pairs[i] for i in indices]
         packed = model.pack(pairs)
-        with torch.random.fork_rng(), model.dropout(recipe.adapter.dropout):
-            torch.manual_seed(recipe.noise_seed(task, step, number))
-            policy = model.log_probs(packed)
-        yield list(part), Responses(policy.sums, data.reference[indices].to(policy.sums.device), policy.counts)
+        with model.dropout(recipe.adapter.dropout):
+            with torch.random.fork_rng():
+                torch.manual_seed(recipe.noise_seed(task, step, number))
+                policy = model.log_probs(packed)
+            yield list(part), Responses(policy.sums, data.reference[indices].to(policy.sums.device), policy.counts)
 
 
 def backward(
@@ -72,7 +76,7 @@ def backward(
     rows: list[tuple[list[int], Tensor]] = []
     for positions, seen in forward(model, recipe, task, data, step, processes):
         minimised, loss = objective(seen, positions)
-        (minimised.sum() / len(chosen)).backward()
+        (minimised.sum() * processes.loss_scale / len(chosen)).backward()
         with torch.no_grad():
             margin, ratios = seen.margin, seen.log_ratios
             columns = [loss, margin, margin > 0, ratios[:, 0], ratios[:, 1], seen.tokens.float().mean(dim=1)]

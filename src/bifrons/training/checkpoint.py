@@ -15,18 +15,28 @@ from torch import Tensor
 from torch.nn import Parameter
 
 from bifrons.records import State
+from bifrons.training.processes import put, whole
 
 FILE = "checkpoint/state.safetensors"
 
 
 def save_checkpoint(
-    folder: Path, step: int, trainable: dict[str, Parameter], optimizer: torch.optim.Optimizer, state: State, key: str
+    folder: Path,
+    step: int,
+    trainable: dict[str, Parameter],
+    optimizer: torch.optim.Optimizer,
+    state: State,
+    key: str,
+    *,
+    writes: bool = True,
 ) -> None:
-    """`step` is the number of steps done."""
-    tensors: dict[str, Tensor] = {f"weight/{name}": p.detach().cpu() for name, p in trainable.items()}
+    """`step` is the number of steps done. All processes call this, and one `writes`: sharded tensors become whole."""
+    tensors: dict[str, Tensor] = {f"weight/{name}": whole(p.detach()).cpu() for name, p in trainable.items()}
     for name, parameter in trainable.items():
         for moment, value in optimizer.state.get(parameter, {}).items():
-            tensors[f"{moment}/{name}"] = value.detach().cpu()
+            tensors[f"{moment}/{name}"] = whole(value.detach()).cpu()
+    if not writes:
+        return
     path = folder / FILE
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")
@@ -50,16 +60,20 @@ def load_checkpoint(
         if metadata["key"] != key:
             raise ValueError(f"{path}: belongs to run {metadata['key']}, not to {key}")
         names = set(file.keys())
-        with torch.no_grad():
-            for name, parameter in trainable.items():
-                parameter.copy_(file.get_tensor(f"weight/{name}"))
-                moments = {
-                    m: file.get_tensor(f"{m}/{name}")
-                    for m in ("step", "exp_avg", "exp_avg_sq")
-                    if f"{m}/{name}" in names
-                }
-                if moments:
-                    optimizer.state[parameter] = {
-                        m: value if m == "step" else value.to(parameter.device) for m, value in moments.items()
-                    }
+        for name, parameter in trainable.items():
+            put(parameter, file.get_tensor(f"weight/{name}"))
+            moments = {
+                m: file.get_tensor(f"{m}/{name}") for m in ("step", "exp_avg", "exp_avg_sq") if f"{m}/{name}" in names
+            }
+            if moments:
+                optimizer.state[parameter] = {m: moved(m, value, parameter) for m, value in moments.items()}
     return int(metadata["step"]), json.loads(metadata["state"])
+
+
+def moved(moment: str, value: Tensor, parameter: Parameter) -> Tensor:
+    """A moment where and as its parameter is; AdamW keeps its count of steps on the CPU."""
+    if moment == "step":
+        return value
+    like = torch.zeros_like(parameter)
+    put(like, value)
+    return like.detach()

@@ -9,10 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
-from torch.nn import Parameter
 
-from bifrons.gradients import combine, gramians, take
+from bifrons.gradients import gramians
 from bifrons.protocol import UnifiedModel
 from bifrons.records import (
     GenerationPair,
@@ -24,18 +22,19 @@ from bifrons.records import (
     UnderstandingPair,
     pairs_hash,
     read_json,
-    read_steps,
     run_key,
-    step_to_line,
     write_json,
-    write_text,
 )
 from bifrons.training.batch import TaskData, backward, objectives, prepare
 from bifrons.training.checkpoint import load_checkpoint, save_checkpoint
-from bifrons.training.processes import Processes
+from bifrons.training.failure import check_finite
+from bifrons.training.log import step_log, steps_until
+from bifrons.training.processes import Layout, join
 from bifrons.training.progress import step_progress
 from bifrons.training.recipe import TASKS, Recipe
 from bifrons.training.reference import Pairs
+from bifrons.training.tracking import check_tracker, tracking
+from bifrons.training.update import TaskGradient, Trainable, clip, locals_of
 from bifrons.training.versions import versions
 
 BOTH_TASKS = ("beta", "loss", "loss_settings")  # one value for both tasks, unless a task has its own
@@ -59,6 +58,9 @@ def align(
     out: str | Path | None = None,
     reference_cache: str | Path | None = None,
     checkpoint_every: int = 100,
+    gradient_checkpointing: bool = False,
+    layout: Layout = "replicas",
+    tracker: str | None = None,
     on_step: Callable[[StepRecord], None] | None = None,
     progress: bool = True,
     **settings: Any,
@@ -67,79 +69,79 @@ def align(
 
     `settings` are those of `Recipe` (strategy, steps, learning_rate, seed, ...), and `beta`, `loss` and `loss_settings`
     set both tasks'. With `out` the run is kept in that folder (config, steps, checkpoint, adapter) and resumes there.
-    Raises ValueError for settings that do not exist, for a task
-    without pairs that the strategy trains, for a model that already has an adapter, and for a folder of another run.
+    `gradient_checkpointing` computes activations again in the backward, for memory; `layout` says how several processes
+    share a model (see `training.processes`); `tracker` is one of `training.tracking.TRACKERS`. None of these changes
+    the run. Raises ValueError for settings that do not exist, for a task without pairs that the strategy trains, for a
+    model that already has an adapter, for a folder of another run, and for a loss that is not finite.
     """
     recipe = configured(recipe or Recipe(), settings)
     strategy = recipe.make()
     given: dict[Task, Pairs | None] = {"understanding": understanding, "generation": generation}
-    for task in strategy.tasks:
-        if not given[task]:
-            raise ValueError(f"strategy {recipe.strategy_name} trains {task}, but there are no {task} pairs")
-        for pair in given[task] or ():
-            if not isinstance(pair, UnderstandingPair if task == "understanding" else GenerationPair):
-                raise ValueError(f"{pair.id!r} was given for {task}, but it is a {type(pair).__name__}")
-    if recipe.paired:
-        check_paired(understanding or (), generation or ())
-    processes = Processes()
+    check_pairs(recipe, strategy.tasks, given)
+    processes = join(layout)
+    processes.micro_batches(recipe.pairs_per_step, recipe.accumulate)  # refuses too few pairs before anything is done
     hashes: dict[Task, str] = {task: pairs_hash(list(given[task] or ())) for task in strategy.tasks}  # type: ignore[arg-type]
     definition = recipe.definition(model.identity, hashes)
     key = run_key(definition)
     folder = None if out is None else Path(out)
+    check_tracker(tracker, folder)
     if folder is not None:
-        open_folder(folder, definition)
+        open_folder(folder, definition, writes=processes.writes)
 
+    if processes.device is not None:
+        model.to(processes.device)
     model.add_adapter(recipe.adapter)
-    shared = model.shared_parameters()
-    head = model.head_parameters()
-    layers = [parameter.layer for parameter in shared]
-    shared_tensors, head_tensors = [p.tensor for p in shared], [p for _, p in head]
-    trainable: dict[str, Parameter] = {p.name: p.tensor for p in shared} | dict(head)
-    assert all(p.dtype == torch.float32 for p in trainable.values()), "every trainable tensor is fp32"
+    model.checkpoint_gradients(gradient_checkpointing)
+    if processes.layout == "sharded":
+        model.shard()
+    trained = Trainable.of(model)
     cache = Path(reference_cache) if reference_cache is not None else folder
-    data: dict[Task, TaskData] = {task: prepare(model, task, given[task] or (), cache) for task in strategy.tasks}
-    num_tokens = (data[t].num_tokens if t in data else 0.0 for t in TASKS)
-    tokens_understanding, tokens_generation = num_tokens
-    optimizer = torch.optim.AdamW(trainable.values(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
+    data = {task: prepare(model, task, given[task] or (), cache, processes) for task in strategy.tasks}
+    num_tokens = (mean_tokens(data, "understanding"), mean_tokens(data, "generation"))
+    optimizer = trained.optimizer(recipe)
 
     done, state, steps = 0, strategy.start(), list[StepRecord]()
-    if folder is not None and (resumed := load_checkpoint(folder, trainable, optimizer, key)):
+    if folder is not None and (resumed := load_checkpoint(folder, trained.named, optimizer, key)):
         done, state = resumed
-        steps = read_steps(folder / "steps.jsonl")[:done]
-        if len(steps) < done:
-            raise ValueError(f"{folder / 'steps.jsonl'}: holds {len(steps)} steps, the checkpoint {done}")
-    lines = [step_to_line(step) for step in steps]
+        steps = steps_until(folder, done)
     began = time.monotonic() - sum(step.seconds for step in steps)
 
-    with step_progress(recipe.strategy_name, recipe.steps, done, shown=progress) as show:
+    with (
+        step_progress(recipe.strategy_name, recipe.steps, done, shown=progress and processes.writes) as show,
+        step_log(folder if processes.writes else None, steps) as log,
+        tracking(tracker if processes.writes else None, key, folder, definition) as watch,
+    ):
         for step in range(done, recipe.steps):
             started = time.monotonic()
             seen: dict[Task, TaskStep] = {}
-            gradients: dict[Task, tuple[list[Tensor | None], list[Tensor | None]]] = {}
+            gradients: dict[Task, TaskGradient] = {}
             aims = objectives(model, recipe, data, step, processes)
-            for task, task_data in data.items():
+            for task, task_data in data.items():  # all micro-batches of one task, then all of the other
                 seen[task] = backward(model, recipe, task, task_data, step, aims[task], processes)
-                gradients[task] = take(shared_tensors), take(head_tensors)
-            nothing: list[Tensor | None] = [None] * len(shared_tensors)
-            u, _ = gradients.get("understanding", (nothing, []))
-            g, head_gradient = gradients.get("generation", (nothing, [None] * len(head_tensors)))
-            total, per_layer = gramians(u, g, layers) if len(gradients) == 2 else (None, ())
+                gradients[task] = trained.take(processes)
+            check_finite(step, seen, None, folder, writes=processes.writes)
+
+            total, per_layer = None, ()
+            if len(gradients) == 2:
+                u, g = locals_of(gradients["understanding"].shared), locals_of(gradients["generation"].shared)
+                total, per_layer = gramians(u, g, trained.layers, processes.summed_shards)
             observation = Observation(
                 step=step,
                 gramian=total,
-                num_tokens=(tokens_understanding, tokens_generation),
+                num_tokens=num_tokens,
                 understanding=seen.get("understanding"),
                 generation=seen.get("generation"),
             )
             state, weights = strategy.weigh(state, observation)
-            head_weight = weights.generation if strategy.weighs_head else 1.0
-            set_gradients(shared_tensors, combine(u, g, weights.understanding, weights.generation))
-            set_gradients(head_tensors, combine([None] * len(head_tensors), head_gradient, 0.0, head_weight))
-            norm = clip(recipe, shared_tensors, head_tensors)
+
+            trained.set(gradients, weights, weighs_head=strategy.weighs_head)
+            norm = clip(recipe, trained, processes)
+            check_finite(step, seen, norm, folder, writes=processes.writes)
             for group in optimizer.param_groups:
                 group["lr"] = recipe.learning_rate_at(step)
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
+
             record = StepRecord(
                 step=step,
                 understanding=seen.get("understanding"),
@@ -153,10 +155,10 @@ def align(
                 seconds=time.monotonic() - started,
             )
             steps.append(record)
-            lines.append(step_to_line(record))
+            log(record)
             if folder is not None and ((step + 1) % checkpoint_every == 0 or step + 1 == recipe.steps):
-                write_text(folder / "steps.jsonl", "\n".join(lines) + "\n")
-                save_checkpoint(folder, step + 1, trainable, optimizer, state, key)
+                save_checkpoint(folder, step + 1, trained.named, optimizer, state, key, writes=processes.writes)
+            watch(record)
             show(record)
             if on_step is not None:
                 on_step(record)
@@ -174,8 +176,9 @@ def align(
         versions=versions(),
     )
     if folder is not None:
-        model.save_adapter(folder / "adapter")
-        write_json(folder / "record.json", asdict(finished))
+        model.save_adapter(folder / "adapter", writes=processes.writes)
+        if processes.writes:
+            write_json(folder / "record.json", asdict(finished))
     return Alignment(finished, steps)
 
 
@@ -191,12 +194,20 @@ def configured(recipe: Recipe, settings: dict[str, Any]) -> Recipe:
     return replace(recipe, **settings)
 
 
-def check_paired(understanding: Sequence[UnderstandingPair], generation: Sequence[GenerationPair]) -> None:
-    """Raises ValueError where record i of one task is not record i of the other."""
+def check_pairs(recipe: Recipe, tasks: Sequence[Task], given: dict[Task, Pairs | None]) -> None:
+    """Raises ValueError for a task without pairs, for pairs of the other task, and for `paired` lists that differ."""
+    for task in tasks:
+        if not given[task]:
+            raise ValueError(f"strategy {recipe.strategy_name} trains {task}, but there are no {task} pairs")
+        for pair in given[task] or ():
+            if not isinstance(pair, UnderstandingPair if task == "understanding" else GenerationPair):
+                raise ValueError(f"{pair.id!r} was given for {task}, but it is a {type(pair).__name__}")
+    if not recipe.paired or len(tasks) < len(TASKS):
+        return
+    understanding, generation = given["understanding"] or (), given["generation"] or ()
     if len(understanding) != len(generation):
-        raise ValueError(
-            f"paired needs as many pairs of each task; there are {len(understanding)} and {len(generation)}"
-        )
+        counts = f"{len(understanding)} and {len(generation)}"
+        raise ValueError(f"paired needs as many pairs of each task; there are {counts}")
     for index, (own, other) in enumerate(zip(understanding, generation, strict=True)):
         if own.id != other.id:
             raise ValueError(
@@ -204,28 +215,19 @@ def check_paired(understanding: Sequence[UnderstandingPair], generation: Sequenc
             )
 
 
-def open_folder(folder: Path, definition: dict[str, Any]) -> None:
+def open_folder(folder: Path, definition: dict[str, Any], *, writes: bool) -> None:
     """Raises ValueError when the folder holds another run: nothing in it is overwritten."""
     path = folder / "config.json"
     key = run_key(definition)
     if path.is_file():
         if read_json(path).get("key") != key:
             raise ValueError(f"{folder}: holds another run; give a new folder or remove this one")
-        return
-    write_json(path, {"key": key, "threads": torch.get_num_threads(), **definition})
+    elif writes:
+        write_json(path, {"key": key, "threads": torch.get_num_threads(), **definition})
 
 
-def set_gradients(parameters: list[Parameter], gradients: list[Tensor | None]) -> None:
-    for parameter, gradient in zip(parameters, gradients, strict=True):
-        parameter.grad = gradient
-
-
-def clip(recipe: Recipe, shared: list[Parameter], head: list[Parameter]) -> float:
-    """Clip after weighting, over all trainables together or LoRA and head apart; the norm before, over all."""
-    together = float(torch.nn.utils.get_total_norm([p.grad for p in (*shared, *head) if p.grad is not None]))
-    for group in ([*shared, *head],) if recipe.clip_mode == "joint" else (shared, head):
-        torch.nn.utils.clip_grad_norm_(group, recipe.clip)
-    return together
+def mean_tokens(data: dict[Task, TaskData], task: Task) -> float:
+    return data[task].num_tokens if task in data else 0.0
 
 
 def final_loss(steps: list[StepRecord], task: Task) -> float | None:

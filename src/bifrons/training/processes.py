@@ -1,13 +1,39 @@
-"""The processes of one run: who computes which pairs, and what is summed over all of them."""
+"""The processes of one run: who computes which pairs, and what is summed over all of them.
+
+In "replicas" each process holds the whole model; both task gradients are summed over all processes before any inner
+product is taken (a mean of the processes' Gramians would be another figure). In "sharded" the language model is cut
+into disjoint parts (FSDP2): gradients arrive summed, each process holds a part of them, and the inner products of the
+parts are summed in float64. Neither is DDP, whose hooks expect one backward a step.
+"""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
+
+Layout = Literal["replicas", "sharded"]
+
+
+def join(layout: Layout) -> Processes:
+    """This process's place among those that `accelerate launch` (or torchrun) started; itself alone otherwise.
+
+    Raises ValueError for a layout that does not exist, and for "sharded" in one process.
+    """
+    if layout not in ("replicas", "sharded"):
+        raise ValueError(f"layout is {layout!r}; it is 'replicas' or 'sharded'")
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        if layout == "sharded":
+            raise ValueError("layout 'sharded' needs several processes: accelerate launch -m bifrons align ...")
+        return Processes()
+    from accelerate import PartialState
+
+    state = PartialState()  # starts the process group: NCCL where there are GPUs, gloo on the CPU
+    return Processes(state.process_index, state.num_processes, layout, state.device)
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +42,8 @@ class Processes:
 
     rank: int = 0
     count: int = 1
-    layout: Literal["replicas", "sharded"] = "replicas"
+    layout: Layout = "replicas"
+    device: torch.device | None = None  # None leaves the model where it is
 
     @property
     def writes(self) -> bool:
@@ -41,9 +68,29 @@ class Processes:
         """The tensor summed over all processes."""
         if self.count == 1:
             return tensor
-        total = tensor.clone()
+        total = tensor.detach().clone()
         torch.distributed.all_reduce(total)
         return total
+
+    def summed_shards(self, tensor: Tensor) -> Tensor:
+        """Summed where the language model's gradients are in disjoint parts; as it is where each process has them."""
+        return self.summed(tensor) if self.layout == "sharded" else tensor
+
+    def agree(self, own: bool) -> bool:
+        """Whether it is so in every process."""
+        return self.count == 1 or int(self.summed(torch.tensor(int(own), device=self.device))) == self.count
+
+    @property
+    def loss_scale(self) -> int:
+        """FSDP2 divides by the number of processes what it sums; the loss is multiplied by as much."""
+        return self.count if self.layout == "sharded" else 1
+
+    def shares(self, count: int) -> list[int]:
+        """Which of `count` items this process computes. All processes get equally many, so that they call a sharded
+        model equally often: the last item comes twice where they do not divide.
+        """
+        rounds = -(-count // self.count)
+        return [min(number * self.count + self.rank, count - 1) for number in range(rounds)]
 
     def sum_gradients(self, gradients: Sequence[Tensor | None]) -> list[Tensor | None]:
         """Each gradient summed over all processes, in one message; None, which all of them have alike, stays None."""
@@ -53,3 +100,26 @@ class Processes:
         flat = self.summed(torch.cat([gradient.flatten() for gradient in present]))
         pieces = iter(flat.split([gradient.numel() for gradient in present]))
         return [None if gradient is None else next(pieces).view_as(gradient) for gradient in gradients]
+
+
+ALONE = Processes()
+
+
+def local(tensor: Any) -> Any:
+    """The part of a sharded tensor that this process holds; any other tensor, and None, as it is."""
+    return tensor.to_local() if hasattr(tensor, "to_local") else tensor
+
+
+def whole(tensor: Any) -> Any:
+    """A sharded tensor put together, which all processes have to ask for; any other tensor as it is."""
+    return tensor.full_tensor() if hasattr(tensor, "full_tensor") else tensor
+
+
+def put(parameter: Tensor, value: Tensor) -> None:
+    """Copy a whole tensor into a parameter, which may be sharded."""
+    if hasattr(parameter, "device_mesh"):
+        from torch.distributed.tensor import distribute_tensor
+
+        value = distribute_tensor(value.to(parameter.device), parameter.device_mesh, parameter.placements)  # pyright: ignore
+    with torch.no_grad():
+        parameter.copy_(value)

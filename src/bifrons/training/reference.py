@@ -14,6 +14,7 @@ from torch import Tensor
 
 from bifrons.protocol import UnifiedModel
 from bifrons.records import GenerationPair, Task, UnderstandingPair, pairs_hash, run_key
+from bifrons.training.processes import ALONE, Processes
 
 REFERENCE_VERSION = 1
 NUM_RECHECKED = 4
@@ -28,6 +29,7 @@ def reference_log_probs(
     pairs: Pairs,
     cache: Path | None = None,
     report: Callable[[str], None] | None = None,
+    processes: Processes = ALONE,
 ) -> tuple[Tensor, float]:
     """[pairs, 2] sums of the base model, chosen first, and the largest margin that recomputing a few pairs leaves
     (nats).
@@ -47,17 +49,35 @@ def reference_log_probs(
     }
     path = None if cache is None else cache / f"reference-{task}-{run_key(definition)}.safetensors"
     sums = None if path is None or not path.is_file() else read(path, len(pairs))
+    if not processes.agree(sums is not None):
+        sums = None
     if sums is None:
         if report:
             report(f"reference log-probabilities of {len(pairs)} {task} pairs")
-        with model.base_only(), torch.no_grad():
-            sums = torch.cat([model.log_probs(model.pack([pair])).sums.cpu() for pair in pairs])  # type: ignore[list-item]
-        if path is not None:
+        sums = base_log_probs(model, pairs, processes)
+        if path is not None and processes.writes:
             path.parent.mkdir(parents=True, exist_ok=True)
             part = path.with_suffix(".part")
             save_file({"sums": sums}, part)
             part.replace(path)
     return sums, step_zero_noise(model, task, pairs, sums)
+
+
+@torch.no_grad()
+def base_log_probs(model: UnifiedModel, pairs: Pairs, processes: Processes) -> Tensor:
+    """[pairs, 2] of the base model on the CPU, one pair at a time, each computed by one process."""
+    table: Tensor | None = None
+    seen: set[int] = set()
+    with model.base_only():
+        for index in processes.shares(len(pairs)):
+            sums = model.log_probs(model.pack([pairs[index]])).sums  # type: ignore[list-item]
+            table = torch.zeros(len(pairs), 2, device=sums.device) if table is None else table
+            first = index % processes.count == processes.rank and index not in seen
+            seen.add(index)
+            if first:
+                table[index] = sums[0]
+    assert table is not None, "there are pairs"
+    return processes.summed(table).cpu()
 
 
 def step_zero_noise(model: UnifiedModel, task: Task, pairs: Pairs, sums: Tensor) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 from importlib.metadata import PackageNotFoundError, version
 
-PACKAGES = ("bifrons", "torch", "transformers", "peft", "numpy", "safetensors")
+PACKAGES = ("bifrons", "torch", "transformers", "peft", "numpy", "safetensors", "torchjd")
 
 
 def versions() -> dict[str, str]:

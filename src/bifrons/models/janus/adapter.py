@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import Parameter
 
 from bifrons.gradients import SharedParameter
@@ -109,8 +109,16 @@ def head(wrapped: nn.Module) -> list[tuple[str, Parameter]]:
     return [(n, p) for n, p in wrapped.named_parameters() if f"{HEAD}.modules_to_save." in n]
 
 
-def save(wrapped: PeftModel, folder: Path, card: dict[str, Any]) -> None:
-    wrapped.save_pretrained(str(folder), safe_serialization=True, save_embedding_layers=False)  # asks no hub
+def whole_tensors(wrapped: nn.Module) -> dict[str, Tensor]:
+    """What trains, on the CPU; sharded tensors are put together, which all processes have to ask for."""
+    found: dict[str, Any] = {name: p.detach() for name, p in wrapped.named_parameters() if p.requires_grad}
+    return {name: (t.full_tensor() if hasattr(t, "full_tensor") else t).cpu() for name, t in found.items()}
+
+
+def save(wrapped: PeftModel, folder: Path, card: dict[str, Any], tensors: dict[str, Tensor]) -> None:
+    wrapped.save_pretrained(
+        str(folder), safe_serialization=True, save_embedding_layers=False, state_dict=tensors
+    )  # asks no hub
     config = read_json(folder / "adapter_config.json")  # no machine's path belongs in it
     write_json(
         folder / "adapter_config.json",

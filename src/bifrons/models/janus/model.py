@@ -174,7 +174,8 @@ class JanusModel:
             self.core.generation_head = self.base_head
             self.network.requires_grad_(False)
 
-    def save_adapter(self, folder: Path) -> None:
+    def save_adapter(self, folder: Path, *, writes: bool = True) -> None:
+        """Of a sharded model all processes call this, and one `writes`."""
         known = self.identity
         card = {
             "base": known.name,
@@ -182,7 +183,9 @@ class JanusModel:
             "fingerprint": known.fingerprint,
             "revision": known.revision,
         }
-        adapters.save(self.trained(), folder, card)
+        tensors = adapters.whole_tensors(self.trained())
+        if writes:
+            adapters.save(self.trained(), folder, card, tensors)
 
     def load_adapter(self, folder: Path) -> None:
         """Replace the adapter by one from disk. Raises ValueError for an adapter of another model; the old one then
@@ -218,6 +221,33 @@ class JanusModel:
 
     def head_parameters(self) -> list[tuple[str, Parameter]]:
         return adapters.head(self.trained())
+
+    # Training at size
+
+    def to(self, device: torch.device | str) -> None:
+        self.network.to(device)
+        self._features, self._feature_bytes = {}, 0  # they lie where the network was
+
+    def checkpoint_gradients(self, on: bool) -> None:
+        """Of the language model's layers, non-reentrant, so that frozen inputs need no gradient."""
+        body = self.core.language_model
+        kind = "activation" if hasattr(body, "activation_checkpointing_enable") else "gradient"  # the older name
+        if on:
+            getattr(body, f"{kind}_checkpointing_enable")({"use_reentrant": False})
+        else:
+            getattr(body, f"{kind}_checkpointing_disable")()
+
+    def shard(self) -> None:
+        """FSDP2 over the language model's layers. Embeddings and heads, which are read outside its forward, stay whole
+        in every process.
+        """
+        from torch.distributed.fsdp import fully_shard
+
+        body = self.core.language_model
+        for layer in body.layers:
+            fully_shard(layer)
+        outside = {*body.embed_tokens.parameters(), *body.norm.parameters()}
+        fully_shard(body, ignored_params=outside)
 
     # Sampling
 
