@@ -50,6 +50,9 @@ def load_data(config: StudyConfig, model: UnifiedModel, folder: Path, say: Calla
     contents = {task: "" if path is None else content_hash(path.read_bytes()) for task, path in given.items()}
     of_source = {} if settings.source == "scenes" else source_hashes(settings)
     built_by = settings.model_dump(mode="json", exclude={"understanding_file", "generation_file", *SOURCE_KEYS})
+    for key in ("max_new_tokens", "batch_size"):  # at their defaults they leave older keys as they are
+        if built_by[key] == DataSection.model_fields[key].default:
+            del built_by[key]
     definition = built_by | {"model": model.identity.fingerprint, "files": contents} | of_source
     summary_path = folder / "summary.json"
     known: dict[str, Any] = read_json(summary_path) if summary_path.is_file() else {}
