@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
+
+import pytest
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # before any import of huggingface_hub, which reads it once
 os.environ["MPLBACKEND"] = "Agg"
@@ -13,3 +16,13 @@ def pytest_collection_finish() -> None:
     """Two threads, so that a sum has one order on every machine; torch is not imported for this alone."""
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(2)
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of real benchmark files, by BIFRONS_DATA or in ../shared/data; the test is skipped without it."""
+    named = os.environ.get("BIFRONS_DATA")
+    folder = Path(named) if named else Path(__file__).parents[2] / "shared" / "data"
+    if not (folder / "coco").is_dir():
+        pytest.skip(f"no real data in {folder}: name its folder with BIFRONS_DATA")
+    return folder

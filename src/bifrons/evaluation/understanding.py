@@ -6,7 +6,9 @@ from bifrons.evaluation.metric import Metric, Scores
 from bifrons.evaluation.responses import Responses
 from bifrons.scenes import QUESTION_KINDS, grade
 from bifrons.scorers import LengthConstants, content_score
+from bifrons.scorers.choice import picks
 from bifrons.scorers.content import words
+from bifrons.sources import Question
 
 VQA = Metric(
     name="vqa_score",
@@ -58,10 +60,7 @@ def understanding_scores(responses: Responses, constants: LengthConstants) -> li
         ]
     scored = {row.id: content_score(row.answer.text, row.example.captions, constants) for row in responses.answers}
     truths = [row for row in responses.answers if row.question.answer]
-    right = {
-        row.id: float(grade(row.question.kind, row.question.answer, row.answer.text) is True)  # type: ignore[arg-type]
-        for row in truths
-    }
+    right = {row.id: float(is_right(row.question, row.answer.text) is True) for row in truths}
     found = [
         Scores(metric=VQA.name, items={key: score.total for key, score in scored.items()}),
         Scores(metric=VQA_LENGTH_FREE.name, items={key: score.length_free for key, score in scored.items()}),
@@ -72,3 +71,10 @@ def understanding_scores(responses: Responses, constants: LengthConstants) -> li
         items = {row.id: right[row.id] for row in truths if row.question.kind == kind}
         found.append(Scores(metric=metric.name, items=items, reason="" if items else f"no {kind} question was asked"))
     return found
+
+
+def is_right(question: Question, answer: str) -> bool | None:
+    """By the closed question's choices, or by the rules of the scene world; None for an answer that says neither."""
+    if question.choices:
+        return picks(question, answer)
+    return grade(question.kind, question.answer, answer)  # type: ignore[arg-type]

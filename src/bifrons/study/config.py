@@ -10,6 +10,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bifrons.claims.rules import Claim
+from bifrons.sources import Source
+from bifrons.sources.choose import SourceName
 from bifrons.strategies import PAPER, STRATEGIES
 
 POST_HOC = ("rewarded_soup", "separate_lora")
@@ -17,6 +19,7 @@ TAKES_INTERVAL = ("gradient_weighted", "gradient_weighted_smoothed")
 Positive = Annotated[int, Field(ge=1)]
 Value = bool | int | float | str
 Setting = tuple[tuple[str, Value], ...]
+SOURCE_KEYS = ("source", "captions", "instances", "images", "table", "evaluation_share")
 
 
 class Section(BaseModel):
@@ -24,8 +27,16 @@ class Section(BaseModel):
 
 
 class DataSection(Section):
-    """Where pairs come from: built from scenes by the model itself, or read from Parquet files."""
+    """Where pairs come from: built by the model itself from scenes, from COCO files or from a table of images and
+    captions; or read from Parquet files. What is drawn for evaluation comes from the same source and never overlaps.
+    """
 
+    source: SourceName = "scenes"
+    captions: Path | None = None  # COCO captions, JSON
+    instances: Path | None = None  # COCO instances, JSON: questions then have known answers
+    images: Path | None = None  # the image folder
+    table: str = ""  # JSON lines, CSV, Parquet, a folder, or a Hugging Face data set's name
+    evaluation_share: Annotated[float, Field(gt=0, lt=1)] = 0.5  # of the images, by their content
     understanding_questions: Positive = 1600
     generation_prompts: Positive = 400
     generation_kind: Literal["real_against_generated", "model_against_model", "planted"] = "real_against_generated"
@@ -35,7 +46,14 @@ class DataSection(Section):
     min_margin_understanding: Annotated[float, Field(ge=0)] = 0.5
     max_understanding: Positive | None = 1300
     max_generation: Positive | None = 288
+    max_new_tokens: Positive = 64
+    batch_size: Positive = 32
     seed: int = 0
+
+    @property
+    def where(self) -> Source:
+        """Raises ValueError for a setting that the source needs or does not have."""
+        return Source(**{key: getattr(self, key) for key in SOURCE_KEYS})
 
 
 class TrainingSection(Section):
@@ -202,6 +220,16 @@ def check(path: Path, config: StudyConfig) -> None:
                 raise ValueError(f"{path}: method {method} needs {other}, which is not among the methods")
     if "rewarded_soup" in config.methods and not config.soup_weights:
         raise ValueError(f"{path}: rewarded_soup needs soup_weights, which is empty")
+    try:
+        _ = config.data.where
+    except ValueError as error:
+        raise ValueError(f"{path}: data: {error}") from None
+    for key in ("captions", "instances", "images", "understanding_file", "generation_file"):
+        named: Path | None = getattr(config.data, key)
+        if named is not None and not named.exists():
+            raise ValueError(f"{path}: data.{key}: {named}: no such file or folder")
+    if config.data.generation_kind == "planted" and config.data.source != "scenes":
+        raise ValueError(f"{path}: planted pairs are made of scenes, and data.source is {config.data.source!r}")
     if config.data.curation_clip == config.evaluation.clip:
         raise ValueError(
             f"{path}: data.curation_clip and evaluation.clip are the same network, {config.evaluation.clip!r}"
