@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from bifrons.cli import organism, pairs
+from bifrons.cli.diagnose import diagnose
 
 app = typer.Typer(
     help="Align both faces of a unified multimodal model with preferences, and see whether they fight.",
@@ -17,6 +18,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
 )
 app.add_typer(pairs.app, name="pairs", help="Build, check and show preference pairs.")
+app.command()(diagnose)
 app.add_typer(organism.app, name="organism", help="Train and measure the embedded models.")
 
 Model = Annotated[str, typer.Option(help="`organism`, a local folder in the Hugging Face layout, or a hub name.")]
