@@ -71,9 +71,9 @@ def degenerate(summary: GradientSummary) -> Recommendation | None:
         return None
     return nothing(
         "degenerate",
-        f"No. In {unusable} of {summary.num_batches} batches a task has a gradient that is zero or not finite, so there "
-        "is nothing to balance. Find the cause first: pairs whose two responses are the same to the model, an adapter "
-        "that a task does not reach, or numbers that overflow.",
+        f"No. In {unusable} of {summary.num_batches} batches a task has a gradient that is zero or not finite, so "
+        "there is nothing to balance. Find the cause first: pairs whose two responses are the same to the model, an "
+        "adapter that a task does not reach, or numbers that overflow.",
     )
 
 

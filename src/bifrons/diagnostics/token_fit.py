@@ -181,6 +181,11 @@ def sentences(fit: TokenFit) -> list[str]:
         "unrelated ones 0.5."
     )
     found = [text]
+    if fit.skipped:
+        found.append(
+            f"{fit.skipped} of {fit.num_batches * len(fit.cuts)} points are left out, because the first tokens of "
+            "chosen and rejected are the same there and give no gradient."
+        )
     if factor.value is not None and factor.low is not None and factor.high is not None:
         found.append(
             f"At equal token counts the generation gradient is {factor.value:.3g} [{factor.low:.3g}, "

@@ -27,7 +27,7 @@ def token_law(found: Intervention) -> Picture | None:
     law = found.fit.node("ratio")
     slope, factor = figure_of(law, "slope"), figure_of(law, "factor")
     with matplotlib.rc_context(STYLE):
-        figure, (axes,) = new_figure(5.6, 3.6)
+        figure, (axes,) = new_figure(7.6, 3.6)
         x = np.geomspace(*span(known), 50)
         if slope.value is not None and factor.value is not None:
             axes.plot(x, factor.value * x**slope.value, color=INK, linewidth=1, label=f"fit, slope {slope.value:.2f}")

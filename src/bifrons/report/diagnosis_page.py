@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from bifrons.records import write_text
 from bifrons.report.diagnosis_figures import along_run, replayed_weights, token_law
@@ -71,6 +71,7 @@ def render_page(inputs: DiagnosisInputs, tables: dict[str, Table | None], pictur
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["with_code"] = with_code
     fresh, run = inputs.fresh, inputs.run
     values: dict[str, Any] = {
         "fresh": fresh,
@@ -87,6 +88,12 @@ def render_page(inputs: DiagnosisInputs, tables: dict[str, Table | None], pictur
         "dark": css_variables(dark=True),
     }
     return environment.get_template("diagnosis.html.j2").render(values)
+
+
+def with_code(sentence: str) -> Markup:
+    """A sentence, escaped, with what stands between backticks as code."""
+    parts = [escape(part) for part in sentence.split("`")]
+    return Markup("").join(Markup("<code>{}</code>").format(p) if i % 2 else p for i, p in enumerate(parts))
 
 
 def margin_sentence(fresh: FreshModel) -> str:
