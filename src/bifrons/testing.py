@@ -46,6 +46,7 @@ def check_model(
         for pairs in (understanding, generation):
             check_log_probs(model, pairs)
             check_packing(model, pairs, tolerance)
+            check_token_log_probs(model, pairs, tolerance)
             check_fresh_adapter(model, pairs, tolerance)
         move(model)
         for pairs in (understanding, generation):
@@ -96,6 +97,48 @@ def check_packing(model: UnifiedModel, pairs: Sequence[Any], tolerance: float) -
     assert close(swapped.flip(1), alone, tolerance), (
         f"{task}: chosen and rejected have to change places with their values: neither may see the other"
     )
+
+
+def check_token_log_probs(model: UnifiedModel, pairs: Sequence[Any], tolerance: float) -> None:
+    """Sums over the first tokens of a response are sums of these, so each has to know its place and see no later
+    one.
+    """
+    with torch.no_grad():
+        packed = model.pack(pairs)
+        found, sums = model.token_log_probs(packed), model.log_probs(packed).sums.cpu()
+    task = name_of(pairs)
+    assert close(found.summed().sums.cpu(), sums, tolerance), (
+        f"{task}: token_log_probs have to add up to log_probs, response by response"
+    )
+    counted = [count for pair in pairs for count in model.count_tokens(pair)]
+    places = [sorted(found.position[found.sequence == i].tolist()) for i in range(2 * len(pairs))]
+    assert places == [list(range(count)) for count in counted], (
+        f"{task}: the tokens of each response have to be numbered from 0, without a gap"
+    )
+    if isinstance(pairs[0], GenerationPair):
+        drawn = [
+            found.tokens[found.sequence == 2 * i][found.position[found.sequence == 2 * i].argsort()]
+            for i in range(len(pairs))
+        ]
+        assert [tuple(row.tolist()) for row in drawn] == [p.chosen_codes for p in pairs], (
+            "generation: the tokens have to be the codes of the drawing, in raster order"
+        )
+    half = counted[0] // 2
+    told = [i for i, p in enumerate(pairs) if isinstance(p, GenerationPair) and later(p, half) != p.chosen_codes]
+    if told:
+        mixed = [
+            replace(pairs[i], chosen_codes=later(pairs[i], half), rejected_codes=pairs[i].chosen_codes) for i in told
+        ]
+        with torch.no_grad():
+            other = model.token_log_probs(model.pack(mixed)).summed(half).sums[:, 0]
+        assert close(other.cpu(), found.summed(half).sums[told, 0].cpu(), tolerance), (
+            "generation: the first codes of a drawing may not depend on the later ones, nor be counted among them"
+        )
+
+
+def later(pair: GenerationPair, half: int) -> tuple[int, ...]:
+    """The chosen drawing up to there, and the rejected one after it."""
+    return pair.chosen_codes[:half] + pair.rejected_codes[half:]
 
 
 def turned(pair: Any) -> Any:

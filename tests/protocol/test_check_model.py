@@ -12,7 +12,7 @@ import torch
 from tiny_janus import SETTINGS, generation_pairs, make_model, sums_of, understanding_pairs
 
 from bifrons.models.janus.model import JanusModel
-from bifrons.protocol import LogProbs, Sampling
+from bifrons.protocol import LogProbs, Sampling, TokenLogProbs
 from bifrons.testing import check_model
 
 UNDERSTANDING, GENERATION = understanding_pairs(3), generation_pairs(3)
@@ -80,6 +80,32 @@ class ForgetsTheEnd(JanusModel):
     def count_tokens(self, pair: Any) -> tuple[int, int]:
         chosen, rejected = super().count_tokens(pair)
         return chosen - 1, rejected - 1
+
+
+class PlacesFromOne(JanusModel):
+    """Tokens of a response counted from 1: a cut then loses its last token."""
+
+    def token_log_probs(self, packed: Any) -> TokenLogProbs:
+        found = super().token_log_probs(packed)
+        return replace(found, position=found.position + 1)
+
+
+class OtherTokens(JanusModel):
+    """`log_probs` that are not the sums of the tokens' own."""
+
+    def token_log_probs(self, packed: Any) -> TokenLogProbs:
+        found = super().token_log_probs(packed)
+        return replace(found, values=found.values.roll(1))
+
+
+class ColumnsFirst(JanusModel):
+    """The codes of a drawing numbered by another order than the one that they are drawn in."""
+
+    def token_log_probs(self, packed: Any) -> TokenLogProbs:
+        found = super().token_log_probs(packed)
+        if packed.task == "understanding":
+            return found
+        return replace(found, position=found.position % 8 * 8 + found.position // 8)
 
 
 class FirstOnly(JanusModel):
@@ -258,6 +284,9 @@ BROKEN: dict[type[JanusModel], str] = {
     PaddedLeft: "pairs packed together have to give what each gives alone",
     MeanOfTokens: "have to be summed in fp32",
     ForgetsTheEnd: "log_probs and count_tokens have to count the same tokens",
+    PlacesFromOne: "understanding: the tokens of each response have to be numbered from 0",
+    OtherTokens: "token_log_probs have to add up to log_probs",
+    ColumnsFirst: "generation: the tokens have to be the codes of the drawing, in raster order",
     FirstOnly: "of shape \\[pairs, 2\\]",
     Probabilities: "finite and below 0",
     StartsMoved: "a fresh adapter has to leave the model as it is",

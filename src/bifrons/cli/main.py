@@ -10,6 +10,7 @@ import typer
 
 from bifrons.cli import organism, pairs
 from bifrons.cli.align import align
+from bifrons.cli.diagnose import diagnose
 
 app = typer.Typer(
     help="Align both faces of a unified multimodal model with preferences, and see whether they fight.",
@@ -18,6 +19,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
 )
 app.add_typer(pairs.app, name="pairs", help="Build, check and show preference pairs.")
+app.command()(diagnose)
 app.add_typer(organism.app, name="organism", help="Train and measure the embedded models.")
 app.command()(align)
 

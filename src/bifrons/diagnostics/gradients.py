@@ -1,9 +1,12 @@
-"""Cosine and ratio of the two task gradients on the untrained model, with their null calibration (study, Eq. 6)."""
+"""The two task gradients of a model that was not trained, batch after batch, with their null calibration (Eq. 6).
+
+One mini-batch is one pair a task. Nothing is trained: the adapter is fresh, so policy and reference are one, every
+margin is 0 and its gradient is the policy's own.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -11,39 +14,13 @@ import torch
 from torch import Tensor
 from torch.nn import Parameter
 
-from bifrons.gradients import gramians, take
+from bifrons.diagnostics.batches import Batch, Consecutive
+from bifrons.gradients import SharedParameter, gramians, take
 from bifrons.losses import dpo, margins
 from bifrons.protocol import UnifiedModel
-from bifrons.records import GenerationPair, Gramian, UnderstandingPair
+from bifrons.records import GenerationPair, UnderstandingPair
 
-
-@dataclass(frozen=True, slots=True)
-class GradientDiagnosis:
-    """Gramians of each mini-batch (one pair a task), in total and per layer, and cosines of consecutive batches of one
-    task.
-
-    Consecutive cosines share a batch and are not independent. `zero_a` is True when the gradient of every LoRA A was
-    exactly zero in the first batch, as B = 0 demands.
-    """
-
-    inter_task: tuple[Gramian, ...]
-    layers: tuple[tuple[Gramian, ...], ...]
-    intra_understanding: tuple[float, ...]
-    intra_generation: tuple[float, ...]
-    zero_a: bool
-
-    def as_json(self) -> dict[str, Any]:
-        """The layout of `diagnosis.json`."""
-        batches = [
-            asdict(total) | {"layers": [asdict(layer) for layer in layers]}
-            for total, layers in zip(self.inter_task, self.layers, strict=True)
-        ]
-        return {
-            "inter_task": batches,
-            "intra_understanding": list(self.intra_understanding),
-            "intra_generation": list(self.intra_generation),
-            "zero_a": self.zero_a,
-        }
+Gradient = list[Tensor | None]
 
 
 def diagnose_gradients(
@@ -54,64 +31,93 @@ def diagnose_gradients(
     batches: int = 200,
     beta: float = 0.1,
     seed: int = 0,
-    report: Callable[[int], None] | None = None,
-) -> GradientDiagnosis:
-    """Gradients over `batches` mini-batches of one pair a task; the model needs a fresh adapter and is not changed.
+    done: Sequence[Batch] = (),
+    on_batch: Callable[[Batch], None] | None = None,
+) -> list[Batch]:
+    """Gramians of `batches` mini-batches of one pair a task; the model needs a fresh adapter and is not changed.
 
-    Policy and reference are equal here, so no reference is computed: the margin is zero and its gradient the policy's
-    own.
-    Raises ValueError for a task without pairs.
+    With `done`, the first batches of the same diagnosis, it goes on after them: the last of them is computed once more,
+    since the next batch is compared with it. Raises ValueError for a task without pairs and for fewer than one batch.
     """
     for name, pairs in (("understanding", understanding), ("generation", generation)):
         if not pairs:
             raise ValueError(f"the diagnosis needs {name} pairs, and there are none")
+    if batches < 1:
+        raise ValueError(f"batches is {batches}; a diagnosis needs at least 1")
     shared = model.shared_parameters()
     head = [parameter for _, parameter in model.head_parameters()]
     tensors, layers = [p.tensor for p in shared], [p.layer for p in shared]
-    orders = [indices(len(pairs), batches, seed + i) for i, pairs in enumerate((understanding, generation))]
-    totals: list[Gramian] = []
-    per_layer: list[tuple[Gramian, ...]] = []
-    intra: tuple[list[float], list[float]] = ([], [])
-    before: list[list[Tensor | None]] = []
-    zero_a = True
-    for u_index, g_index in zip(*orders, strict=True):
-        now = [
-            task_gradient(model, [understanding[u_index]], tensors, head, beta),
-            task_gradient(model, [generation[g_index]], tensors, head, beta),
-        ]
-        if not totals:
-            zero_a = all(
-                gradient is None or not bool(gradient.any())
-                for task in now
-                for parameter, gradient in zip(shared, task, strict=True)
-                if "lora_A" in parameter.name
+    u_order, g_order = (order(len(pairs), batches, seed, i) for i, pairs in enumerate((understanding, generation)))
+
+    def at(batch: int) -> tuple[Gradient, Gradient, tuple[float, float]]:
+        u, u_tokens = task_gradient(model, [understanding[u_order[batch]]], tensors, head, beta)
+        g, g_tokens = task_gradient(model, [generation[g_order[batch]]], tensors, head, beta)
+        return u, g, (u_tokens, g_tokens)
+
+    found = list(done[:batches])
+    before = at(len(found) - 1)[:2] if found and len(found) < batches else None
+    for number in range(len(found), batches):
+        u, g, tokens = at(number)
+        total, by_layer = gramians(u, g, layers)
+        found.append(
+            Batch(
+                batch=number,
+                records=(understanding[u_order[number]].id, generation[g_order[number]].id),
+                tokens=tokens,
+                total=total,
+                layers=by_layer,
+                understanding=None if before is None else consecutive(before[0], u, layers),
+                generation=None if before is None else consecutive(before[1], g, layers),
+                largest_a=largest_a(shared, u, g),
             )
-        total, by_layer = gramians(now[0], now[1], layers)
-        totals.append(total)
-        per_layer.append(by_layer)
-        for task, earlier in enumerate(before):
-            cosine = gramians(earlier, now[task], layers)[0].cosine
-            if cosine is not None:
-                intra[task].append(cosine)
-        before = now
-        if report:
-            report(1)
-    return GradientDiagnosis(tuple(totals), tuple(per_layer), tuple(intra[0]), tuple(intra[1]), zero_a)
+        )
+        before = u, g
+        if on_batch is not None:
+            on_batch(found[-1])
+    return found
 
 
 def task_gradient(
     model: UnifiedModel, pairs: Any, shared: list[Parameter], head: list[Parameter], beta: float
-) -> list[Tensor | None]:
+) -> tuple[Gradient, float]:
+    """The gradient of one task's DPO loss at margin 0, and the mean tokens of its responses."""
     with torch.enable_grad():
-        sums = model.log_probs(model.pack(pairs)).sums
-        held = sums.detach()
-        dpo(margins(sums[:, 0], sums[:, 1], held[:, 0], held[:, 1]), beta).mean().backward()
+        found = model.log_probs(model.pack(pairs))
+        loss_at_zero(found.sums, beta).backward()
     take(head)
-    return take(shared)
+    return take(shared), found.counts.float().mean().item()
 
 
-def indices(count: int, wanted: int, seed: int) -> list[int]:
-    """`wanted` indices below `count`: shuffles one after another, so that none comes twice before all came once."""
-    rng = np.random.default_rng([seed, 77])
-    rounds = [rng.permutation(count) for _ in range(-(-wanted // count))]
-    return [int(i) for i in np.concatenate(rounds)[:wanted]]
+def loss_at_zero(sums: Tensor, beta: float) -> Tensor:
+    """The mean DPO loss of pairs whose reference is the policy itself: ln 2, with the policy's gradient."""
+    held = sums.detach()
+    return dpo(margins(sums[:, 0], sums[:, 1], held[:, 0], held[:, 1]), beta).mean()
+
+
+def consecutive(before: Gradient, now: Gradient, layers: Sequence[int]) -> Consecutive:
+    total, by_layer = gramians(before, now, layers)
+    return Consecutive(total=total, layers=by_layer)
+
+
+def largest_a(shared: Sequence[SharedParameter], *gradients: Gradient) -> float | None:
+    """The largest magnitude in the gradients of every LoRA A; None where no parameter is one."""
+    places = [i for i, parameter in enumerate(shared) if "lora_A" in parameter.name]
+    if not places:
+        return None
+    found = [g[i] for g in gradients for i in places]
+    return max((float(g.abs().max()) for g in found if g is not None), default=0.0)
+
+
+def order(count: int, wanted: int, seed: int, task: int) -> list[int]:
+    """`wanted` indices below `count`: shuffles one after another, so that none comes twice before all came once.
+
+    Where two shuffles meet no index follows itself: a consecutive cosine of a pair with itself would be 1.
+    """
+    rng = np.random.default_rng([seed, task, 77])
+    found: list[int] = []
+    while len(found) < wanted:
+        shuffled = [int(i) for i in rng.permutation(count)]
+        if found and count > 1 and found[-1] == shuffled[0]:
+            shuffled[0], shuffled[-1] = shuffled[-1], shuffled[0]
+        found += shuffled
+    return found[:wanted]

@@ -81,6 +81,37 @@ class LogProbs:
     counts: Tensor
 
 
+@dataclass(frozen=True, slots=True)
+class TokenLogProbs:
+    """The log-probability of every response token of some pairs: what the sums of whole responses, and of their first
+    tokens, are made from.
+
+    All four are [tokens]: fp32 log-probabilities; ids of the tokens; the response that each belongs to (2 * pair, + 1
+    for rejected); and its place in that response, from 0. In no particular order.
+    """
+
+    values: Tensor
+    tokens: Tensor
+    sequence: Tensor
+    position: Tensor
+    num_pairs: int
+
+    def summed(self, first: int | None = None) -> LogProbs:
+        """Sums over whole responses, or over no more than their `first` tokens; the counts are those summed over.
+
+        Raises ValueError for a `first` below 1.
+        """
+        if first is not None and first < 1:
+            raise ValueError(f"the first {first} tokens of a response were asked for; it has to be at least 1")
+        values, sequence = self.values, self.sequence
+        if first is not None:
+            kept = self.position < first
+            values, sequence = values[kept], sequence[kept]
+        sums = values.new_zeros(2 * self.num_pairs).index_add(0, sequence, values)
+        counts = sequence.bincount(minlength=2 * self.num_pairs)
+        return LogProbs(sums.view(-1, 2), counts.view(-1, 2))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdapterSettings:
     """LoRA on the language model's projections (Hu et al. 2021). `train_head` adds a trainable fp32 copy of the image
@@ -128,8 +159,12 @@ class UnifiedModel(Protocol):
         """Rows for the pairs of one task; what is inside belongs to the family."""
         ...
 
+    def token_log_probs(self, packed: Any) -> TokenLogProbs:
+        """Of the conditional model, without guidance; log-softmax in fp32. Differentiable."""
+        ...
+
     def log_probs(self, packed: Any) -> LogProbs:
-        """Of the conditional model, without guidance; log-softmax and sums in fp32. Differentiable."""
+        """The sums of `token_log_probs` over whole responses, in fp32. Differentiable."""
         ...
 
     def count_tokens(self, pair: Pair) -> tuple[int, int]:

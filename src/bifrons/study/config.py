@@ -85,9 +85,12 @@ class EvaluationSection(Section):
 
 
 class DiagnosisSection(Section):
-    """Gradients of the untrained model; 0 batches leaves the diagnosis out."""
+    """Gradients of the untrained model; 0 batches leaves the diagnosis out. `intervention` also scores the first tokens
+    alone, to see what token counts do to the ratio of norms.
+    """
 
     batches: Annotated[int, Field(ge=0)] = 200
+    intervention: bool = False
 
 
 class GallerySection(Section):

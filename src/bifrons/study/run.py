@@ -6,9 +6,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from bifrons.diagnostics import diagnose_gradients
-from bifrons.protocol import AdapterSettings
-from bifrons.records import pairs_hash, read_json, run_key, write_json
+from bifrons.diagnostics.store import DiagnosisSettings, define, run_diagnosis
+from bifrons.records import read_json, run_key, write_json
 from bifrons.study.bench import Bench
 from bifrons.study.cells import Cell, cells_of
 from bifrons.study.config import StudyConfig
@@ -19,6 +18,8 @@ from bifrons.study.progress import StudyProgress
 from bifrons.study.record import write_study_record
 from bifrons.study.results import write_results
 from bifrons.study.work import Context, Outcome, failure, run_cell
+
+INTERVENTION_BATCHES = 40  # one of them costs as much as several of the diagnosis
 
 
 def run_study(
@@ -106,32 +107,38 @@ def run_with(context: Context, cells: list[Cell], progress: StudyProgress, jobs:
 def diagnose(bench: Bench, config: StudyConfig, progress: StudyProgress) -> None:
     """Gradients of the untrained model, on a fresh adapter that is thrown away; kept in `diagnosis.json`, or in
     `diagnosis-MODEL.json` for a model that is not the study's first.
+
+    Where it is asked for, the intervention on token counts stands beside it under a like name. Batches stay in
+    `diagnosis/`, where a killed study goes on with them.
     """
-    path = bench.folder / diagnosis_name(bench.config, config.model)
-    if config.diagnosis.batches == 0:
+    asked = config.diagnosis
+    if asked.batches == 0:
         return
+    path = bench.folder / diagnosis_name(bench.config, config.model)
     model, data = bench.model(config.model), bench.data(config)
-    settings = config.training
-    definition = {
-        "batches": config.diagnosis.batches,
-        "rank": settings.rank,
-        "alpha": settings.alpha,
-        "beta": settings.beta,
-        "model": model.identity.fingerprint,
-        "pairs": [pairs_hash(data.understanding), pairs_hash(data.generation)],
-    }
-    key = run_key(definition)
+    training = config.training
+    settings = DiagnosisSettings(rank=training.rank, alpha=training.alpha, beta=training.beta)
+    definition = define(model, data.understanding, data.generation, settings)
+    cut_batches = min(asked.batches, INTERVENTION_BATCHES) if asked.intervention else 0
+    key = run_key(definition | {"batches": asked.batches, "cut_batches": cut_batches})
     if path.is_file() and read_json(path).get("key") == key:
         return
-    progress.say(f"gradients of the untrained model, {config.diagnosis.batches} batches")
-    model.add_adapter(AdapterSettings(rank=settings.rank, alpha=settings.alpha, dropout=0.0))
-    try:
-        found = diagnose_gradients(
-            model, data.understanding, data.generation, batches=config.diagnosis.batches, beta=settings.beta
-        )
-    finally:
-        model.remove_adapter()
-    write_json(path, {"key": key, **found.as_json()})
+    progress.say(f"gradients of the untrained model, {asked.batches} batches")
+    kept = bench.folder / "diagnosis" / run_key(definition)
+    found = run_diagnosis(
+        model,
+        data.understanding,
+        data.generation,
+        kept,
+        settings=settings,
+        batches=asked.batches,
+        cut_batches=cut_batches,
+    )
+    beside = path.with_name(path.name.replace("diagnosis", "intervention", 1))
+    beside.unlink(missing_ok=True)
+    if cut_batches:
+        write_json(beside, read_json(kept / "intervention.json"))
+    write_json(path, found | {"key": key})
 
 
 def diagnosis_name(config: StudyConfig, model: str) -> str:

@@ -22,7 +22,7 @@ from bifrons.models.janus.packing import CODE, FEATURE, Packed, pack_generation,
 from bifrons.models.janus.prompts import Prompts
 from bifrons.models.janus.sampling import batches, choose, guided, left_padded, uniforms
 from bifrons.models.pictures import Picture, to_image
-from bifrons.protocol import AdapterSettings, Answer, Drawing, Identity, LogProbs, Sampling
+from bifrons.protocol import AdapterSettings, Answer, Drawing, Identity, LogProbs, Sampling, TokenLogProbs
 from bifrons.records import GenerationPair, Pair, UnderstandingPair, content_hash
 
 Report = Callable[[int], None]
@@ -144,7 +144,7 @@ class JanusModel:
             return self.network.lm_head(hidden.float())
         return self.core.generation_head(hidden.float())
 
-    def log_probs(self, packed: Packed) -> LogProbs:
+    def token_log_probs(self, packed: Packed) -> TokenLogProbs:
         hidden = self.core.language_model(
             inputs_embeds=self.embed(packed),
             attention_mask=None if packed.mask is None else packed.mask.to(self.device),
@@ -155,9 +155,10 @@ class JanusModel:
         logits = self.head(packed.task, chosen)
         target, sequence = packed.target.to(self.device), packed.sequence.to(self.device)
         each = logits.log_softmax(dim=-1).gather(-1, target[:, None])[:, 0]
-        sums = torch.zeros(2 * packed.num_pairs, device=self.device).index_add(0, sequence, each)
-        counts = torch.bincount(sequence, minlength=2 * packed.num_pairs)
-        return LogProbs(sums.view(-1, 2), counts.view(-1, 2))
+        return TokenLogProbs(each, target, sequence, packed.place.to(self.device), packed.num_pairs)
+
+    def log_probs(self, packed: Packed) -> LogProbs:
+        return self.token_log_probs(packed).summed()
 
     # Adapter
 

@@ -50,6 +50,13 @@ class Packed:
         else:
             assert self.mask is None and rows == 2 * self.num_pairs
 
+    @property
+    def place(self) -> Tensor:
+        """The place of each predicted token in its response, from 0: the tokens of one response stand together."""
+        starts = torch.bincount(self.sequence, minlength=2 * self.num_pairs).cumsum(0).roll(1)
+        starts[0] = 0
+        return torch.arange(len(self.sequence), device=self.sequence.device) - starts[self.sequence]
+
 
 def pack_understanding(
     prefixes: Sequence[list[int]], responses: Sequence[tuple[list[int], list[int]]], features: Tensor, image_id: int
