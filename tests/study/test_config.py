@@ -36,6 +36,21 @@ def written(folder: Path, text: str) -> Path:
         ("[training]\nbeta = 0.0", "training.beta"),
         ("[evaluation]\nclip = 'scenes-curation'", "same network"),
         ("seeds = [", "not TOML"),
+        ("models = ['organism', 'organism']", "models holds a value twice"),
+        ("model = 'a/b'\nmodels = ['organism']", "give one"),
+        ("[[vary]]\nmethods = ['nash']", "vary[0]: there is no method 'nash'"),
+        ("[[vary]]\nmethods = ['rewarded_soup']", "cannot be varied"),
+        ("[[vary]]\nmethods = ['pcgrad']\nset = {'training.stepz' = 3}", "no setting of [training] or [data]"),
+        ("[[vary]]\nmethods = ['pcgrad']\nset = {'evaluation.items' = 3}", "no setting of [training] or [data]"),
+        ("[[vary]]\nmethods = ['pcgrad']\nset = {'training.beta' = [0.1, 0.0]}", "training.beta"),
+        ("[[vary]]\nmethods = ['pcgrad']\nset = {'training.interval' = 3}", "no effect"),
+        ("[[vary]]\nmethods = ['pcgrad']\nseeds = []", "seeds is empty"),
+        ("[[vary]]\nmethods = ['pcgrad']\nmodels = ['small']", "not among the study's"),
+        ("[[claims]]\nnumber = 1\ntext = 'x'", "claim 1 needs"),
+        (
+            "[[claims]]\nnumber = 1\ntext = 'x'\nconditions = [{of = 'cosine', rule = 'odd'}]",
+            "claims.0.conditions.0.rule",
+        ),
     ],
 )
 def test_a_bad_file_is_named_with_its_key(tmp_path: Path, text: str, message: str) -> None:
@@ -77,3 +92,53 @@ def test_the_grid_puts_needs_first() -> None:
     assert {need.method for cell in cells for need in cell.needs if cell.method == "fixed_weight"} == {
         "gradient_weighted"
     }
+
+
+VARIED = """
+seeds = [0, 1]
+methods = ["gradient_weighted", "generation_only"]
+models = ["organism", "small"]
+[training]
+beta = 0.1
+[[vary]]
+methods = ["gradient_weighted"]
+set = {"training.beta" = [0.1, 0.5], "training.interval" = [1, 7]}
+models = ["organism"]
+seeds = [1]
+[[vary]]
+methods = ["gradient_weighted_smoothed"]
+[[vary]]
+methods = ["generation_only"]
+set = {"data.generation_kind" = "model_against_model"}
+"""
+
+
+def test_what_is_varied_stands_beside_the_grid(tmp_path: Path) -> None:
+    """Combinations of settings as differences from the study's own; each model has its base and its grid."""
+    config = read_study(written(tmp_path, VARIED))
+    cells = cells_of(config)
+    assert len(set(cells)) == len(cells)
+    for model in config.models:
+        grid = [c for c in cells if c.model == model and not c.setting]
+        smoothed = [c.seed for c in grid if c.method == "gradient_weighted_smoothed"]
+        assert (len([c for c in grid if c.kind == "base"]), len(grid), smoothed) == (1, 7, [0, 1])
+    swept = [dict(c.shown) for c in cells if c.method == "gradient_weighted" and c.setting]
+    assert swept == [{"interval": 1}, {"interval": 7}, {"beta": 0.5, "interval": 1}, {"beta": 0.5, "interval": 7}]
+    drawn = [(c.model, c.seed) for c in cells if dict(c.shown) == {"generation_kind": "model_against_model"}]
+    assert drawn == [("organism", 0), ("organism", 1), ("small", 0), ("small", 1)]
+
+
+def test_a_cell_is_run_under_its_own_settings(tmp_path: Path) -> None:
+    """All else is the study's: nothing but what a cell varies is different."""
+    config = read_study(written(tmp_path, VARIED))
+    varied = config.under("small", (("training.beta", 0.5), ("data.generation_kind", "planted")))
+    assert (varied.model, varied.training.beta, varied.data.generation_kind) == ("small", 0.5, "planted")
+    assert varied.training.model_copy(update={"beta": 0.1}) == config.training
+    own = config.under("organism", ())
+    assert (own.training, own.data, own.evaluation) == (config.training, config.data, config.evaluation)
+
+
+def test_a_setting_that_is_the_studys_own_is_no_new_cell(tmp_path: Path) -> None:
+    path = written(tmp_path, "seeds = [0]\n[[vary]]\nmethods = ['pcgrad']\nset = {'training.beta' = [0.1]}")
+    config = read_study(path)
+    assert len(cells_of(config)) == len(cells_of(config.model_copy(update={"vary": ()})))

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from bifrons.report import write_report
 from bifrons.study import read_study, run_study
@@ -51,6 +52,8 @@ METHODS = {
 
 ROW = {"model", "method", "metric", "setting", "round", "seeds", "mean", "std", "n", "reason"}
 ROW |= {"ci95", "delta", "delta_ci95", "welch_t", "p", "cohens_d"}
+ROW |= {"standard_error", "paired_t", "paired_p", "bootstrap_ci95", "seed_std", "equivalence_p", "smallest_effect"}
+ROW |= {"bonferroni_p", "holm_p"}
 
 
 @pytest.fixture(scope="module")
@@ -77,20 +80,7 @@ def test_results_hold_every_method_and_metric(finished: Path) -> None:
     found = results(finished)
     assert {row["method"] for row in found["rows"]} == METHODS
     for row in found["rows"]:
-        assert set(row) >= {
-            "model",
-            "metric",
-            "setting",
-            "round",
-            "seeds",
-            "mean",
-            "std",
-            "n",
-            "ci95",
-            "delta",
-            "p",
-            "reason",
-        }
+        assert set(row) >= ROW
         assert row["mean"] is not None or row["reason"], row
         if row["method"] == "base":
             assert row["delta"] is None
@@ -134,7 +124,7 @@ def test_a_finished_study_runs_again_without_training(
         raise AssertionError("a finished cell was run again")
 
     before = (finished / "results.json").read_bytes()
-    monkeypatch.setattr("bifrons.study.run.align", refuse)
+    monkeypatch.setattr("bifrons.study.work.align", refuse)
     monkeypatch.setattr("bifrons.study.evaluation.respond", refuse)
     _, outcomes = run_study(read_study(study_file), "small", finished.parent, progress=False)
     assert {o.status for o in outcomes} == {"done"}
@@ -166,16 +156,16 @@ def test_a_failed_cell_stays_alone(
     study_file: Path, finished: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """One method raises: it and what needs it carry a reason, the rest is done, and the report says so."""
-    from bifrons.study import run
+    from bifrons.study import work
 
-    real = run.align
+    real = work.align
 
     def failing(*arguments: Any, **settings: Any) -> Any:
         if settings["recipe"].strategy == "gradient_weighted":
             raise RuntimeError("the moon is <b>full</b>")
         return real(*arguments, **settings)
 
-    monkeypatch.setattr(run, "align", failing)
+    monkeypatch.setattr(work, "align", failing)
     config = read_study(
         study_file, ("methods=['gradient_weighted', 'fixed_weight', 'naive_joint']", "diagnosis.batches=0")
     )
@@ -190,6 +180,44 @@ def test_a_failed_cell_stays_alone(
     assert all(row["mean"] is None and "the moon is" in row["reason"] for row in rows)
     page = write_report(folder).read_text()
     assert "the moon is &lt;b&gt;full" in page and "<b>full" not in page
+
+
+@pytest.mark.slow
+def test_two_processes_give_the_results_of_one(
+    study_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Cells under other settings included; a worker that is killed fails its cell alone, and the next run mends it."""
+    from bifrons.study import jobs
+
+    one = ("methods=['gradient_weighted', 'fixed_weight']", "diagnosis.batches=0", "evaluation.items=2")
+    vary = "vary=[{methods = ['gradient_weighted'], set = {'training.beta' = [0.1, 0.3]}}]"
+    config = read_study(study_file, (*one, vary))
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        alone, outcomes = run_study(config, "alone", tmp_path, progress=False)
+    finally:
+        torch.set_num_threads(threads)
+    assert [dict(o.cell.shown) for o in outcomes if o.cell.setting] == [{"beta": 0.3}]
+
+    real = jobs.hire
+    hired: list[Any] = []
+
+    def hire(config: Any, folder: Path) -> Any:
+        worker = real(config, folder)
+        if not hired:
+            os.kill(worker.process.pid or 0, signal.SIGKILL)
+        hired.append(worker)
+        return worker
+
+    monkeypatch.setattr(jobs, "hire", hire)
+    _, outcomes = run_study(config, "together", tmp_path, progress=False, jobs=2)
+    failed = [o for o in outcomes if o.status == "failed"]
+    assert len(failed) == 1 and "killed by signal 9" in failed[0].reason
+    together, outcomes = run_study(config, "together", tmp_path, progress=False, jobs=2)
+    assert {o.status for o in outcomes} == {"done"}
+    assert results(together)["rows"] == results(alone)["rows"]
+    assert not any(worker.process.is_alive() for worker in hired)
 
 
 def test_two_processes_do_not_share_a_study(study_file: Path, tmp_path: Path) -> None:

@@ -10,9 +10,9 @@ RuleName = Literal["above", "below", "equivalent", "not_above", "not_below", "wi
 RULES: dict[RuleName, str] = {
     "above": "the interval lies above the value; refuted where the difference is bounded below the margin",
     "below": "the interval lies below the value; refuted where the difference is bounded above the negative margin",
-    "equivalent": "equivalence holds at the margin; refuted where the interval excludes the value and equivalence fails",
-    "not_above": "a difference as large as the margin is excluded above; refuted where the interval lies above the value",
-    "not_below": "a difference as large as the margin is excluded below; refuted where the interval lies below the value",
+    "equivalent": "equivalence holds at the margin; refuted where it fails and the interval excludes the value",
+    "not_above": "the margin above is excluded; refuted where it is not and the interval lies above the value",
+    "not_below": "the margin below is excluded; refuted where it is not and the interval lies below the value",
     "within": "the whole interval lies between two bounds; refuted where it lies wholly outside",
 }
 
@@ -30,8 +30,8 @@ STATISTICS: dict[str, str] = {
     "loss_understanding": "final loss of understanding, one value a seed",
     "loss_generation": "final loss of generation, one value a seed",
     "loss_sum": "sum of both final losses, one value a seed",
-    "weight_over_length": "settled ratio of the weights (understanding over generation, median of the second half) over "
-    "the ratio of token counts, one value a seed",
+    "weight_over_length": "settled ratio of the weights (understanding over generation, median of the second half) "
+    "over the ratio of token counts, one value a seed",
     "control_planted": "held-out margin accuracy on planted generation pairs",
     "control_overfit_understanding": "margin accuracy on a few understanding pairs learned by heart",
     "control_overfit_generation": "margin accuracy on a few generation pairs learned by heart",
@@ -71,9 +71,13 @@ class Condition(Strict):
     @model_validator(mode="after")
     def bounds_belong_to_within(self) -> Self:
         if (self.rule == "within") != (self.low is not None or self.high is not None):
-            raise ValueError(f"the rule {self.rule!r} of {self.of!r}: low and high belong to 'within', and it needs one")
+            raise ValueError(
+                f"the rule {self.rule!r} of {self.of!r}: low and high belong to 'within', and it needs one"
+            )
         if self.is_metric and not self.methods:
-            raise ValueError(f"{self.of!r} is taken for a metric, and then needs methods; statistics are {sorted(STATISTICS)}")
+            raise ValueError(
+                f"{self.of!r} is taken for a metric, and then needs methods; statistics are {sorted(STATISTICS)}"
+            )
         return self
 
     @property

@@ -72,9 +72,7 @@ def compare_items(
     unit = moments_of(second_SI.mean(axis=0)).std if spread is None else spread
     raw_margin = margin_in_raw_units(margin, standard_deviation=unit) if unit > 0 else None
     if comparison.interval is None:
-        return ItemComparison(
-            comparison.delta, *size, seed_std=seed_std, margin=raw_margin, reason=comparison.reason
-        )
+        return ItemComparison(comparison.delta, *size, seed_std=seed_std, margin=raw_margin, reason=comparison.reason)
     wide, slim = (
         two_way_bootstrap_difference(first_SI, second_SI, seed=0, num_resamples=RESAMPLES, level=level)
         for level in (0.95, 0.9)

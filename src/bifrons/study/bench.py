@@ -61,9 +61,7 @@ class Bench:
             if settings != own.data and same:  # the answers are those of the study's own setting
                 self.data(own)
                 answers = self.data_folder(own) / "understanding.parquet"
-                config = config.model_copy(
-                    update={"data": settings.model_copy(update={"understanding_file": answers})}
-                )
+                config = config.model_copy(update={"data": settings.model_copy(update={"understanding_file": answers})})
             self.known[folder] = load_data(config, self.model(config.model), folder, self.say)
         return self.known[folder]
 

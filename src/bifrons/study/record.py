@@ -33,11 +33,14 @@ def write_study_record(
             "title": config.title,
             "description": config.description,
             "model": identity.name,
+            "models": list(config.all_models),
             "model_label": f"{identity.name} ({identity.family}, {millions:.1f} M parameters)",
             "created": created,
-            "settings": flat(config.model_dump(mode="json", exclude={"title", "description"})),
+            "settings": flat(config.model_dump(mode="json", exclude={"title", "description", "claims", "vary"})),
             "metrics": describe_metrics(),
-            "methods": describe_methods([BASE, *config.methods]),
+            "methods": describe_methods(
+                list(dict.fromkeys([BASE, *config.methods, *(o.cell.method for o in outcomes)]))
+            ),
             "cells": [cell_record(outcome) for outcome in outcomes],
             "pairs": data.summary,
             "margin_noise": {task: margin_noise(folder, outcomes, task) for task in ("understanding", "generation")},
@@ -49,6 +52,7 @@ def write_study_record(
 def cell_record(outcome: Outcome) -> dict[str, Any]:
     return {
         "method": outcome.cell.method,
+        "model": outcome.cell.model,
         "seed": outcome.cell.seed,
         "setting": dict(outcome.cell.shown),
         "key": outcome.key,

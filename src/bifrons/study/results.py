@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bifrons.claims import pack_scores
 from bifrons.evaluation import METRICS
 from bifrons.records import read_json, write_json
 from bifrons.stats import Interval, bonferroni, compare_items, holm, moments_of, summarise, welch_from_moments
@@ -42,7 +43,7 @@ Group = tuple[str, str, Setting]
 
 
 def write_results(study: str, config: StudyConfig, folder: Path, outcomes: list[Outcome]) -> None:
-    """Write `results.json`: a row for each model, method, setting and metric, seeds pooled."""
+    """Write `results.json`, a row for each model, method, setting and metric, seeds pooled; and `items.json`."""
     groups: dict[Group, list[Outcome]] = {}
     for outcome in outcomes:
         cell = outcome.cell
@@ -68,6 +69,13 @@ def write_results(study: str, config: StudyConfig, folder: Path, outcomes: list[
         for o in outcomes
         if o.cell.kind == "train" and o.status == "done"
     ]
+    scored = [
+        {"model": o.cell.model, "method": o.cell.method, "setting": dict(o.cell.shown), "seed": o.cell.seed}
+        | {"scores": o.evaluation["scores"]}
+        for o in outcomes
+        if o.status == "done"
+    ]
+    write_json(folder / "items.json", pack_scores(scored))
     gradients = gradient_summary(folder / "diagnosis.json")
     write_json(
         folder / "results.json",
@@ -85,7 +93,9 @@ def row_of(group: Group, metric: str, outcomes: list[Outcome], base: list[Outcom
     found = [score for outcome in done if (score := outcome.evaluation["scores"].get(metric)) is not None]
     if not found:
         return row | {"reason": "the stored evaluation does not hold this metric"}
-    base_found = [o.evaluation["scores"][metric] for o in base if o.status == "done" and metric in o.evaluation["scores"]]
+    base_found = [
+        o.evaluation["scores"][metric] for o in base if o.status == "done" and metric in o.evaluation["scores"]
+    ]
     values = [score["value"] for score in found if score["value"] is not None]
     if values:  # a metric of the whole set, such as F1: one value a seed
         mean = sum(values) / len(values)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from bifrons.claims import write_claims
 from bifrons.diagnostics.store import DiagnosisSettings, define, run_diagnosis
 from bifrons.records import read_json, run_key, write_json
 from bifrons.study.bench import Bench
@@ -69,6 +70,7 @@ def run_locked(config: StudyConfig, name: str, folder: Path, progress: StudyProg
     write_results(name, config, folder, outcomes)
     write_gallery(config, folder, [o for o in outcomes if o.cell.model == first.model], loaded, data)
     write_study_record(name, config, folder, outcomes, loaded.identity, data)
+    write_claims(folder, config.claims, config.margin)
     return outcomes
 
 

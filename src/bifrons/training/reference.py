@@ -4,6 +4,7 @@ training.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -57,7 +58,7 @@ def reference_log_probs(
         sums = base_log_probs(model, pairs, processes)
         if path is not None and processes.writes:
             path.parent.mkdir(parents=True, exist_ok=True)
-            part = path.with_suffix(".part")
+            part = path.with_suffix(f".{os.getpid()}.part")  # another process may compute the same
             save_file({"sums": sums}, part)
             part.replace(path)
     return sums, step_zero_noise(model, task, pairs, sums)
