@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from bifrons.cli import organism, pairs
+from bifrons.cli import export, models, organism, pairs
 
 app = typer.Typer(
     help="Align both faces of a unified multimodal model with preferences, and see whether they fight.",
@@ -16,6 +16,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
+app.command()(export.export)
+app.command()(models.models)
 app.add_typer(pairs.app, name="pairs", help="Build, check and show preference pairs.")
 app.add_typer(organism.app, name="organism", help="Train and measure the embedded models.")
 
