@@ -18,11 +18,11 @@ MOST_LINES = 600
 FLOORS: tuple[tuple[str, ...], ...] = (  # from the top; a unit imports from strictly lower floors and from itself
     ("cli",),
     ("study", "report"),
-    ("organism", "training", "merge"),
+    ("organism", "training", "merge", "export"),
     ("pairs", "evaluation", "diagnostics"),
     ("models", "scorers"),
     ("protocol", "sources", "claims"),
-    ("scenes", "losses", "gradients", "strategies", "stats"),
+    ("scenes", "losses", "gradients", "strategies", "stats", "checkpoints"),
     ("records",),
 )
 SAME_UNIT = {"testing": "protocol", "__main__": "cli"}  # the protocol's parity tests; `python -m bifrons`

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from bifrons.losses import margins
 from bifrons.protocol import AdapterSettings, Sampling, UnifiedModel
+from bifrons.protocol.samples import sample_pairs
 from bifrons.records import GenerationPair, UnderstandingPair
 
 SETTINGS = AdapterSettings(rank=4, alpha=8.0, dropout=0.2)
@@ -26,18 +27,22 @@ MOVED = 0.05  # standard deviation of what the checks put where training would m
 
 def check_model(
     model: UnifiedModel,
-    understanding: Sequence[UnderstandingPair],
-    generation: Sequence[GenerationPair],
+    understanding: Sequence[UnderstandingPair] | None = None,
+    generation: Sequence[GenerationPair] | None = None,
     *,
     tolerance: float = 1e-5,
 ) -> None:
     """Raises AssertionError with a sentence for the first property that does not hold.
 
-    Give at least two pairs a face, of different lengths: padding is where packing goes wrong. `tolerance` is the share
+    Without pairs it makes small ones. Your own show more: give at least two a face, of different lengths, since padding
+    is where packing goes wrong. `tolerance` is the share
     of a log-probability that rounding may move; 1e-5 suits fp32, 2e-2 bf16. That the batch changes no sample is
     promised, and so checked, in fp32 alone. The model is left without an adapter. Raises ValueError for fewer pairs and
     for a model that already has an adapter.
     """
+    if understanding is None or generation is None:
+        samples = sample_pairs(model)
+        understanding, generation = understanding or samples[0], generation or samples[1]
     if len(understanding) < 2 or len(generation) < 2:
         raise ValueError(f"give two pairs a face; {len(understanding)} and {len(generation)} say nothing about batches")
     model.add_adapter(SETTINGS)

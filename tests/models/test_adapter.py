@@ -232,7 +232,9 @@ def test_files_are_safetensors_and_name_no_machine(adapted: JanusModel, tmp_path
     config = read_json(tmp_path / "adapter_config.json")
     assert config["base_model_name_or_path"] == "tiny"
     card = read_json(tmp_path / "bifrons.json")
-    assert card == {"base": "tiny", "family": "janus", "fingerprint": adapted.identity.fingerprint, "revision": ""}
+    identity = adapted.identity
+    expected = {"base": "tiny", "family": "janus", "fingerprint": identity.fingerprint, "revision": ""}
+    assert card == expected | {"dtype": "float32"}
     for path in tmp_path.glob("*.json"):
         text = path.read_text(encoding="utf-8")
         assert str(Path.home()) not in text and "/tmp" not in text and str(Path.cwd()) not in text

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from dataclasses import replace
-from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,7 @@ from tiny_janus import (
     NUM_CODES,
     NUM_IMAGE_TOKENS,
     SETTINGS,
+    draws_as_janus_does,
     generation_pairs,
     make_model,
     move_adapter,
@@ -37,11 +37,6 @@ PROMPTS = [pair.prompt for pair in generation_pairs(5)]
 EQUAL_LENGTH = ["a red circle", "one blue square", "the green circle"]
 GREEDY = Sampling(temperature=0.0, guidance=5.0, max_new_tokens=24)
 WARM = Sampling(temperature=1.0, max_new_tokens=24, seed=3)
-
-draws_as_janus_does = pytest.mark.skipif(
-    tuple(map(int, version("transformers").split(".")[:2])) < (5, 23),
-    reason="transformers before 5.23 reads the whole prompt again for every code that it draws",
-)
 
 
 def codes(model: JanusModel, prompts: Sequence[str], sampling: Sampling) -> list[tuple[int, ...]]:

@@ -10,9 +10,11 @@ import copy
 import io
 import re
 from functools import cache
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
+import pytest
 import torch
 from PIL import Image
 from torch import Tensor
@@ -29,6 +31,11 @@ SAID = "what colour is the circle left of a red square? there is one blue square
 WORDS = [*sorted(set(re.findall("[a-z]+", SAID))), ".", "?"]
 BY_HAND = Provenance(builder="test")
 SETTINGS = AdapterSettings(rank=4, alpha=8.0, dropout=0.1)
+
+draws_as_janus_does = pytest.mark.skipif(
+    tuple(map(int, version("transformers").split(".")[:2])) < (5, 23),
+    reason="transformers before 5.23 reads the whole prompt again for every code that it draws",
+)
 
 
 @cache

@@ -7,12 +7,14 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from tiny_janus import SETTINGS, generation_pairs, make_model, sums_of, understanding_pairs
 
 from bifrons.models.janus.model import JanusModel
-from bifrons.protocol import LogProbs, Sampling, TokenLogProbs
+from bifrons.protocol import Drawing, LogProbs, Sampling, TokenLogProbs
+from bifrons.protocol.samples import sample_pairs
 from bifrons.testing import check_model
 
 UNDERSTANDING, GENERATION = understanding_pairs(3), generation_pairs(3)
@@ -29,6 +31,29 @@ def test_janus_passes_and_is_left_as_it_was(model: JanusModel) -> None:
 def test_janus_passes_in_bf16() -> None:
     """With the tolerance of its precision."""
     check_model(make_model(torch.bfloat16), UNDERSTANDING, GENERATION, tolerance=2e-2)
+
+
+def test_a_model_alone_is_enough(model: JanusModel) -> None:
+    """Pairs are made on the spot: valid for this model, of different lengths, and telling enough to find a mistake."""
+    understanding, generation = sample_pairs(model)
+    assert len({tuple(model.count_tokens(pair)) for pair in understanding}) > 1
+    assert len({len(model.prompts.generation(pair.prompt)) for pair in generation}) > 1
+    for pair in generation:
+        model.check_codes(pair.id, pair.chosen_codes)
+        model.check_codes(pair.id, pair.rejected_codes)
+    assert sample_pairs(model) == (understanding, generation)
+    check_model(model)
+    with pytest.raises(AssertionError, match=BROKEN[LostMask]):
+        check_model(LostMask(model.network, model.processor, model.identity))
+
+
+def test_a_model_of_one_code_has_no_pairs(model: JanusModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No two of its drawings differ, and what cannot differ cannot be preferred."""
+    one = (3,) * model.num_image_tokens
+    monkeypatch.setattr(model, "encode", lambda images: [one] * len(images))
+    monkeypatch.setattr(model, "draw", lambda prompts, sampling: [Drawing(one, np.zeros((1, 1, 3), np.uint8))])
+    with pytest.raises(ValueError, match="one code only; give pairs of your own"):
+        check_model(model)
 
 
 def test_one_pair_says_nothing(model: JanusModel) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from bifrons.cli import organism, pairs
+from bifrons.cli import export, models, organism, pairs
 from bifrons.cli.align import align
 from bifrons.cli.diagnose import diagnose
 
@@ -18,6 +18,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
+app.command()(export.export)
+app.command()(models.models)
 app.add_typer(pairs.app, name="pairs", help="Build, check and show preference pairs.")
 app.command()(diagnose)
 app.add_typer(organism.app, name="organism", help="Train and measure the embedded models.")

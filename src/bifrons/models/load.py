@@ -2,43 +2,58 @@
 
 from __future__ import annotations
 
-import json
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from bifrons.protocol import UnifiedModel
+from bifrons.records import read_json
 
 EMBEDDED = {"organism": "organism/weights/organism"}  # shipped with the package, as folders in the Hugging Face layout
+KNOWN = {  # on the Hugging Face hub, in the layout that is loaded
+    "deepseek-community/Janus-Pro-1B": "2.1 B parameters, 4 GB of weights to download",
+    "deepseek-community/Janus-Pro-7B": "7.4 B parameters, 15 GB of weights to download",
+}
 FAMILIES = ("janus",)
+ORIGINAL = "multi_modality"  # the model type of DeepSeek's own files
+CONVERT = (
+    "is in DeepSeek's original layout (model type 'multi_modality', pickled weights), which is not loaded; convert it "
+    "once with src/transformers/models/janus/convert_janus_weights_to_hf.py of the transformers repository: python "
+    "convert_janus_weights_to_hf.py --repo_id deepseek-ai/Janus-Pro-1B --local_dir {folder} --output_dir CONVERTED "
+    "--safe_serialization, and load CONVERTED; or load the converted deepseek-community/Janus-Pro-1B or -7B"
+)
 
 
 def load(
-    name: str = "organism", *, revision: str = "", adapter: str | Path | None = None, dtype: Any = None
+    name: str = "organism",
+    *,
+    revision: str = "",
+    adapter: str | Path | None = None,
+    dtype: Any = None,
+    device: str | None = None,
 ) -> UnifiedModel:
     """A unified model: `organism` (embedded), a local folder, or the name of a checkpoint on the Hugging Face hub.
 
-    The organism runs in fp32 unless `dtype` says otherwise; a checkpoint in the dtype of its files. Raises ValueError
-    for a name that is neither embedded nor a folder nor of the hub's form, and for a family that is not supported.
+    The organism runs in fp32 on the CPU unless `dtype` and `device` say otherwise; a checkpoint in the dtype of its
+    files, on the GPU where there is one. `revision` pins a branch, tag or commit of a hub name; the commit that was
+    loaded is the identity's revision. Raises ValueError for a name that is neither embedded nor a folder nor of the
+    hub's form, for a family that is not supported, and for files that do not fit each other.
     """
     import torch
 
+    from bifrons.checkpoints import find_checkpoint
     from bifrons.models import janus
 
-    folder = str(files("bifrons").joinpath(EMBEDDED[name])) if name in EMBEDDED else name
+    found = find_checkpoint(name, EMBEDDED, revision=revision)
+    family = read_json(found.folder / "config.json").get("model_type", "")
+    if family == ORIGINAL:
+        raise ValueError(f"{name}: {CONVERT.format(folder=name)}")
+    if family not in FAMILIES:
+        raise ValueError(f"{name}: model type {family!r} is not supported; supported are {', '.join(FAMILIES)}")
     if name in EMBEDDED:
         dtype = dtype or torch.float32
-    path = Path(folder)
-    if path.is_dir():
-        config = path / "config.json"
-        if not config.is_file():
-            raise ValueError(f"{name}: the folder holds no config.json")
-        family = json.loads(config.read_text(encoding="utf-8")).get("model_type", "")
-        if family not in FAMILIES:
-            raise ValueError(f"{name}: model type {family!r} is not supported; supported are {', '.join(FAMILIES)}")
-    elif name.count("/") != 1:
-        raise ValueError(f"no model {name!r}: give {', '.join(EMBEDDED)}, a folder, or a hub name such as owner/model")
-    model = janus.from_folder(folder, name=name, revision=revision, dtype=dtype)
+        device = device or "cpu"
+    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    model = janus.from_folder(found.folder, name=name, revision=found.revision, dtype=dtype, device=device)
     if adapter is not None:
         model.load_adapter(Path(adapter))
     return model

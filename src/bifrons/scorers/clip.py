@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,7 +11,8 @@ from torch import Tensor
 from torch.nn.functional import normalize
 from transformers import AutoTokenizer, CLIPModel
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
-from transformers.utils import logging
+
+from bifrons.checkpoints import find_checkpoint, no_progress_bar
 
 EMBEDDED = {
     "scenes-curation": "organism/weights/clip_curation",
@@ -75,13 +74,8 @@ class ClipScorer:
 
 def load_clip(name: str) -> ClipScorer:
     """A scorer by its embedded name, or from a folder or hub name of a CLIP checkpoint (safetensors only)."""
-    folder = str(files("bifrons").joinpath(EMBEDDED[name])) if name in EMBEDDED else name
-    if not Path(folder).is_dir() and folder.count("/") != 1:
-        raise ValueError(f"no CLIP {name!r}: give {', '.join(EMBEDDED)}, a folder, or a hub name such as owner/model")
-    shown = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
-    network = CLIPModel.from_pretrained(folder, use_safetensors=True, trust_remote_code=False, dtype=torch.float32)
-    if shown:
-        logging.enable_progress_bar()
+    folder = find_checkpoint(name, EMBEDDED, kind="CLIP").folder
+    with no_progress_bar():
+        network = CLIPModel.from_pretrained(folder, use_safetensors=True, trust_remote_code=False, dtype=torch.float32)
     tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
     return ClipScorer(network, tokenizer, CLIPImageProcessorPil.from_pretrained(folder), name)

@@ -7,42 +7,44 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoTokenizer, JanusForConditionalGeneration, JanusProcessor
-from transformers.models.janus.image_processing_pil_janus import JanusImageProcessorPil
+from transformers import JanusForConditionalGeneration
 
+from bifrons.checkpoints import no_progress_bar
+from bifrons.models.janus.files import read_config, read_processor
 from bifrons.models.janus.model import JanusModel
-from bifrons.models.quiet import no_progress_bar
+from bifrons.models.janus.weights import check_weights
 from bifrons.protocol import Identity
 
 
-def from_folder(folder: str, *, name: str, revision: str = "", dtype: torch.dtype | None = None) -> JanusModel:
+def from_folder(
+    folder: Path,
+    *,
+    name: str,
+    revision: str = "",
+    dtype: torch.dtype | None = None,
+    device: str | torch.device = "cpu",
+) -> JanusModel:
     """Load weights (safetensors only), tokenizer, chat template and image processor from the checkpoint's own files.
 
-    The image processor is the PIL one: it needs no torchvision. Raises ValueError for a folder without safetensors
-    weights.
+    All of them are checked against each other before any weight is read. Raises ValueError with a sentence that says
+    what is wrong.
     """
-    options: dict[str, Any] = {"revision": revision} if revision else {}
-    if Path(folder).is_dir() and not list(Path(folder).glob("*.safetensors")):
-        raise ValueError(f"{folder}: holds no safetensors weights; other formats are not loaded")
+    config = read_config(folder, name)
+    processor = read_processor(folder, name, config)
+    check_weights(folder, name, config)
     with no_progress_bar():
-        network = JanusForConditionalGeneration.from_pretrained(
+        network: Any = JanusForConditionalGeneration.from_pretrained(
             folder,
+            config=config,
             dtype=dtype or "auto",
             use_safetensors=True,
             trust_remote_code=False,
             attn_implementation="sdpa",
-            **options,
         )
-    vision: Any = network.config.vision_config
-    tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False, **options)
-    images = JanusImageProcessorPil.from_pretrained(folder, **options)
-    processor = JanusProcessor(
-        images,
-        tokenizer,
-        chat_template=tokenizer.chat_template,
-        num_image_tokens=vision.num_image_tokens,
-    )
-    return from_network(network, processor, name=name, revision=revision)
+    try:
+        return from_network(network.to(device), processor, name=name, revision=revision)
+    except ValueError as error:  # of the prompts
+        raise ValueError(f"{name}: {error}") from None
 
 
 def from_network(network: Any, processor: Any, *, name: str, revision: str = "") -> JanusModel:

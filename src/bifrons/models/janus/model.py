@@ -18,8 +18,9 @@ from torch.nn.functional import normalize
 from bifrons.gradients import SharedParameter
 from bifrons.models.janus import adapter as adapters
 from bifrons.models.janus.decode import Decoder
+from bifrons.models.janus.merging import save_merged
 from bifrons.models.janus.packing import CODE, FEATURE, Packed, pack_generation, pack_understanding
-from bifrons.models.janus.prompts import Prompts
+from bifrons.models.janus.prompts import PROMPT_VERSION, Prompts
 from bifrons.models.janus.sampling import batches, choose, guided, left_padded, uniforms
 from bifrons.models.pictures import Picture, to_image
 from bifrons.protocol import AdapterSettings, Answer, Drawing, Identity, LogProbs, Sampling, TokenLogProbs
@@ -32,6 +33,8 @@ FEATURE_CACHE_BYTES = 2 * 1024**3
 
 class JanusModel:
     """A Janus network with its processor. The language model runs in the network's dtype, both heads in fp32."""
+
+    packing_version = PROMPT_VERSION
 
     def __init__(self, network: Any, processor: Any, identity: Identity) -> None:
         network.requires_grad_(False)
@@ -183,10 +186,18 @@ class JanusModel:
             "family": known.family,
             "fingerprint": known.fingerprint,
             "revision": known.revision,
+            "dtype": known.facts["dtype"],
         }
         tensors = adapters.whole_tensors(self.trained())
         if writes:
             adapters.save(self.trained(), folder, card, tensors)
+
+    def save_merged(self, folder: Path, dtype: torch.dtype | None = None) -> float:
+        """Write the model with its adapter merged in as a full checkpoint, in the network's dtype unless asked
+        otherwise; the share of the update that rounding lost.
+        """
+        self.trained()
+        return save_merged(self.network, self.processor, folder, dtype or self.dtype)
 
     def load_adapter(self, folder: Path) -> None:
         """Replace the adapter by one from disk. Raises ValueError for an adapter of another model; the old one then

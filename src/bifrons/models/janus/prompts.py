@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-PROMPT_VERSION = 1  # part of the key of cached reference log-probabilities; raise it when ids change
+from transformers.models.janus.processing_janus import DEFAULT_SYSTEM_PROMPT
+
+PROMPT_VERSION = 2  # part of the key of cached reference log-probabilities; raise it when ids change
+ANSWER = "yes"  # any answer shows what the template puts in front of one
 
 
 class Prompts:
@@ -24,22 +27,53 @@ class Prompts:
             raise ValueError(
                 f"the processor's image token has id {placeholder}, the model's configuration says {image_token_id}"
             )
+        self.special = (processor.image_token, processor.image_start_token, processor.image_end_token)
+        self.system = DEFAULT_SYSTEM_PROMPT if processor.use_default_system_prompt else ""
+        self.lead = self.answer_lead()
+        if self.generation("a")[:1] != [self.bos_id]:
+            raise ValueError(
+                "prompts do not begin with the begin-of-text token: neither tokenizer nor template adds it"
+            )
 
     def ids(self, text: str) -> list[int]:
         return list(self.tokenizer(text).input_ids)
 
+    def rendered(self, content: list[dict[str, str]], answer: str | None = None) -> str:
+        """The chat template's text of a user's turn, up to where the answer starts, or with an answer."""
+        turns: list[dict[str, Any]] = [{"role": "user", "content": content}]
+        if answer is not None:
+            turns.append({"role": "assistant", "content": [{"type": "text", "text": answer}]})
+        return self.processor.apply_chat_template(turns, add_generation_prompt=answer is None)
+
+    def answer_lead(self) -> str:
+        """What the template puts between the assistant's role and an answer: a space in Janus-Pro's."""
+        content = [{"type": "text", "text": "a"}]
+        asked, said = self.rendered(content), self.rendered(content, ANSWER)
+        lead, _, _ = said.removeprefix(asked).partition(ANSWER)
+        return lead if said.startswith(asked) else ""
+
+    def check(self, text: str) -> None:
+        """Raises ValueError for a text that would be read as an image."""
+        for token in self.special:
+            if token in text:
+                raise ValueError(f"{text!r} holds {token}, which stands for an image and cannot be part of a text")
+
     def understanding(self, question: str) -> list[int]:
-        """A user's turn with one image and a question, up to where the answer starts."""
-        content = [{"type": "image"}, {"type": "text", "text": question}]
-        text = self.processor.apply_chat_template([{"role": "user", "content": content}], add_generation_prompt=True)
+        """A user's turn with one image and a question, up to where the answer starts, after the checkpoint's own system
+        prompt where it has one. Raises ValueError for a question with an image token in it.
+        """
+        self.check(question)
+        text = self.rendered([{"type": "image"}, {"type": "text", "text": question}])
         one = self.processor.replace_image_token({}, 0)
-        return self.ids(text.replace(self.processor.image_token, one))
+        return self.ids(self.system + text.replace(self.processor.image_token, one))
 
     def generation(self, prompt: str) -> list[int]:
-        """A user's turn with a prompt, up to and including the begin-of-image token."""
-        content = [{"type": "text", "text": prompt}]
-        text = self.processor.apply_chat_template([{"role": "user", "content": content}], add_generation_prompt=True)
-        return [*self.ids(text), self.begin_image_id]
+        """A user's turn with a prompt, up to and including the begin-of-image token, without a system prompt.
+
+        Raises ValueError for a prompt with an image token in it.
+        """
+        self.check(prompt)
+        return [*self.ids(self.rendered([{"type": "text", "text": prompt}])), self.begin_image_id]
 
     def unconditional(self, prompt_ids: list[int]) -> list[int]:
         """The row of guidance without a condition: pads of the prompt's own length around begin of text and of
@@ -49,8 +83,8 @@ class Prompts:
         return [token if token in kept else self.pad_id for token in prompt_ids]
 
     def response(self, text: str) -> list[int]:
-        """Ids of an answer that came as text, without the end token."""
-        return list(self.tokenizer(text, add_special_tokens=False).input_ids)
+        """Ids of an answer that came as text, as the template would set it, without the end token."""
+        return list(self.tokenizer(self.lead + text, add_special_tokens=False).input_ids)
 
     def text(self, ids: list[int]) -> str:
         return self.tokenizer.decode(ids, skip_special_tokens=True).strip()
