@@ -17,6 +17,7 @@ from bifrons.protocol import Sampling
 
 GUIDANCE = 5.0
 BARS = {("organism", 1): 2.5, ("organism", 16): 2.5, ("slice", 1): 1.0, ("slice", 16): 1.3, ("1b", 16): 3.0}
+SIZES = {False: (1, 16), True: (1, 2)}
 REPEATS = {
     (name, quick): 2 if quick else repeats
     for name, repeats in (("organism", 9), ("slice", 4), ("1b", 5))
@@ -32,7 +33,7 @@ def run(quick: bool, device: str) -> list[Row]:
         subject = SUBJECTS[name]
         model = subject.build(device)
         lowered = Lowered(model, DTYPES[subject.dtype])
-        for images in (1, 16) if not quick else (1, 2):
+        for images in SIZES[quick]:
             rows += lines(name, model, lowered, prompts(subject, images), rate, quick)
         del model, lowered
     return rows

@@ -1,6 +1,6 @@
 """Curation one item at a time: the same builders, prompts and scores, but every answer, drawing and score alone.
 
-That is how the public code makes its pairs. This is kinder to it than that code is: each single call is our own fast one.
+That is how the public code makes its pairs. Kinder than that code: each call is our own fast one.
 """
 
 from __future__ import annotations

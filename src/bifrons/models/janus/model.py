@@ -19,6 +19,7 @@ from bifrons.gradients import SharedParameter
 from bifrons.models.janus import adapter as adapters
 from bifrons.models.janus.answering import answer_tokens
 from bifrons.models.janus.drawing import draw_codes
+from bifrons.models.janus.forward import hidden_at
 from bifrons.models.janus.packing import CODE, FEATURE, Packed, pack_generation, pack_understanding
 from bifrons.models.janus.prompts import Prompts
 from bifrons.models.pictures import Picture, to_image
@@ -145,14 +146,7 @@ class JanusModel:
         return self.core.generation_head(hidden.float())
 
     def log_probs(self, packed: Packed) -> LogProbs:
-        hidden = self.core.language_model(
-            inputs_embeds=self.embed(packed),
-            attention_mask=None if packed.mask is None else packed.mask.to(self.device),
-            position_ids=packed.positions.to(self.device),
-            use_cache=False,
-        ).last_hidden_state
-        chosen = hidden.reshape(-1, hidden.shape[-1])[packed.source.to(self.device)]
-        logits = self.head(packed.task, chosen)
+        logits = self.head(packed.task, hidden_at(self.core.language_model, self.embed(packed), packed))
         target, sequence = packed.target.to(self.device), packed.sequence.to(self.device)
         each = logits.log_softmax(dim=-1).gather(-1, target[:, None])[:, 0]
         sums = torch.zeros(2 * packed.num_pairs, device=self.device).index_add(0, sequence, each)
