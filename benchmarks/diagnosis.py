@@ -32,7 +32,7 @@ def row(subject: Subject, device: str, strategy: str, steps: int, rounds: int) -
     """Rounds of some steps of each side in turn, on the same pairs; a round's figure is its median step."""
     model = subject.build(device)
     pairs: dict[str, Any] = {
-        "understanding": understanding_pairs(model, subject, 4, tokens=(10, 20)),
+        "understanding": understanding_pairs(subject, 4),
         "generation": generation_pairs(model, subject, 4),
     }
 

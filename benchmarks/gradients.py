@@ -23,7 +23,7 @@ def run(quick: bool, device: str) -> list[Row]:
         subject = SUBJECTS[name]
         model = subject.build(device)
         pairs: dict[str, Any] = {
-            "understanding": understanding_pairs(model, subject, 1)[0],
+            "understanding": understanding_pairs(subject, 1)[0],
             "generation": generation_pairs(model, subject, 1)[0],
         }
         batches = baseline_batches(model, pairs["understanding"], pairs["generation"])

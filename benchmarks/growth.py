@@ -71,7 +71,7 @@ def measured(label: str, sizes: tuple[int, ...], work: Callable[[int], Any]) -> 
 
 def step(model: JanusModel, subject: Subject, count: int) -> None:
     """Forward and backward of `count` pairs of each task."""
-    for pairs in (understanding_pairs(model, subject, count, tokens=(10, 10)), generation_pairs(model, subject, count)):
+    for pairs in (understanding_pairs(subject, count), generation_pairs(model, subject, count)):
         model.log_probs(model.pack(pairs)).sums.sum().backward()
     for parameter in model.shared_parameters():
         parameter.tensor.grad = None

@@ -106,7 +106,7 @@ def ingredients(
     subject: Subject, device: str, count: int
 ) -> tuple[JanusModel, list[UnderstandingPair], list[GenerationPair]]:
     model = subject.build(device)
-    return model, understanding_pairs(model, subject, count), generation_pairs(model, subject, count)
+    return model, understanding_pairs(subject, count), generation_pairs(model, subject, count)
 
 
 def recipe_of(subject: Subject, steps: int, strategy: str = "naive_joint") -> Recipe:

@@ -102,33 +102,27 @@ def prompts(subject: Subject, count: int, seed: int = 0) -> list[str]:
 
 
 def understanding_pairs(
-    model: JanusModel, subject: Subject, count: int, *, tokens: tuple[int, int] = ANSWER_TOKENS, seed: int = 0
+    subject: Subject, count: int, *, tokens: tuple[int, int] = ANSWER_TOKENS, seed: int = 0
 ) -> list[UnderstandingPair]:
-    """Pairs with answers of random words of the study's length; each with an image of its own."""
+    """Pairs with an image each: captions of a scene for the organism, else answers of so many tokens (least, most)."""
     rng = np.random.default_rng([seed, 2])
     images, questions = asked(subject, count, count, seed)
-    made: list[UnderstandingPair] = []
-    for i in range(count):
-        sides = [answer(model, subject, rng, int(n)) for n in rng.integers(*tokens, endpoint=True, size=2)]
-        made.append(
-            UnderstandingPair(
-                id=f"u{i}",
-                image=images[i],
-                question=questions[i],
-                chosen=sides[0],
-                rejected=sides[1],
-                provenance=BUILT,
-            )
+    if subject.shape == "organism":
+        answers = [example.captions[:2] for example in scene_examples("pairs", count, seed)]
+    else:
+        lengths = rng.integers(*tokens, endpoint=True, size=(count, 2))
+        answers = [(words(rng, chosen - 1), words(rng, rejected - 1)) for chosen, rejected in lengths.tolist()]
+    return [
+        UnderstandingPair(
+            id=f"u{i}",
+            image=images[i],
+            question=questions[i],
+            chosen=answers[i][0],
+            rejected=answers[i][1],
+            provenance=BUILT,
         )
-    return made
-
-
-def answer(model: JanusModel, subject: Subject, rng: np.random.Generator, tokens: int) -> str:
-    if subject.shape != "organism":
-        return words(rng, tokens - 1)
-    vocabulary: dict[str, int] = model.processor.tokenizer.get_vocab()
-    known = sorted(word.removeprefix("\u2581") for word in vocabulary if word.startswith("\u2581"))
-    return " ".join(rng.choice([word for word in known if word.isalpha()], size=tokens - 1))
+        for i in range(count)
+    ]
 
 
 def generation_pairs(model: JanusModel, subject: Subject, count: int, seed: int = 0) -> list[GenerationPair]:

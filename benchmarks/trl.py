@@ -22,7 +22,7 @@ def run(quick: bool, device: str) -> list[Row]:
     name = "organism" if quick else "slice fp32" if device == "cpu" else "1b"
     subject, steps = SUBJECTS[name], 2 if quick else 3
     model = subject.build(device)
-    pairs = understanding_pairs(model, subject, steps)
+    pairs = understanding_pairs(subject, steps)
     processor = copy.copy(model.processor)
     processor.use_default_system_prompt = False  # TRL would put it before the answers too
     settings = AdapterSettings(rank=subject.adapter.rank, alpha=subject.adapter.alpha, dropout=0.0, train_head=False)

@@ -16,7 +16,7 @@ from peft import LoraConfig, get_peft_model
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
-from bifrons.models.janus.adapter import TARGETS
+from bifrons.models.janus.adapter import TARGETS, quiet
 from bifrons.protocol import AdapterSettings
 
 
@@ -33,7 +33,8 @@ class TwoModel:
             target_modules=TARGETS,
             modules_to_save=["generation_head"],
         )
-        self.policy: Any = get_peft_model(policy, config)
+        with quiet():
+            self.policy: Any = get_peft_model(policy, config)
         self.reference = reference.requires_grad_(False)
         self.beta = beta
         self.trained = [p for p in self.policy.parameters() if p.requires_grad]
