@@ -12,7 +12,8 @@ from PIL import Image
 
 from bifrons.models import load
 from bifrons.models.janus.model import JanusModel
-from bifrons.models.janus.shapes import random_model
+from bifrons.models.janus.shapes import IMAGE_SIZE, NUM_IMAGE_TOKENS, random_model
+from bifrons.models.janus.stand_in import stand_in_processor
 from bifrons.protocol import AdapterSettings
 from bifrons.records import GenerationPair, Provenance, UnderstandingPair
 from bifrons.sources import scene_examples
@@ -40,8 +41,11 @@ class Subject:
             assert isinstance(model, JanusModel)
             model.network.generation_config.generation_kwargs = {"boi_token_id": model.prompts.begin_image_id}
             return model
+        processor = stand_in_processor(IMAGE_SIZE, NUM_IMAGE_TOKENS)
+        processor.use_default_system_prompt = False  # its bytes would be tokens, five times the published number
         return random_model(
             self.shape,
+            processor=processor,
             num_layers=self.num_layers,
             vision_layers=self.vision_layers,
             dtype=DTYPES[self.dtype],
@@ -88,7 +92,7 @@ def asked(subject: Subject, questions: int, images: int, seed: int = 0) -> tuple
         texts = [e.questions[i // images % len(e.questions)].text for i, e in enumerate(of)]
         return [e.image for e in of], texts
     rng = np.random.default_rng(seed)
-    pictures = [picture(384, seed + i) for i in range(images)]
+    pictures = [picture(IMAGE_SIZE, seed + i) for i in range(images)]
     texts = [words(rng, QUESTION_TOKENS[i % len(QUESTION_TOKENS)]) for i in range(questions)]
     return [pictures[i % images] for i in range(questions)], texts
 
