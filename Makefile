@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PIP := $(BIN)/pip --disable-pip-version-check -qq
 
-.PHONY: venv demo test test-unit check format clean
+.PHONY: venv demo bench test test-unit check format clean
 
 venv: $(READY)
 
@@ -22,6 +22,9 @@ $(READY): pyproject.toml constraints.txt
 
 demo: $(READY)
 	$(BIN)/bifrons study studies/demo.toml --out runs
+
+bench: $(READY)
+	$(BIN)/python -m benchmarks
 
 test: $(READY)
 	$(BIN)/pytest

@@ -1,87 +1,162 @@
 """Token by token through the language model, with buffers that are made once: what answering and drawing are built on.
 
-The loop walks transformers' own Llama modules (LoRA wrappers included), so it is one implementation with training; it
-only replaces the growing cache, the mask building and the bookkeeping of `generate`.
+The weights are those of transformers' own Llama modules, LoRA included; what is replaced is the growing cache, the mask
+building and the bookkeeping of `generate`. Parity with transformers' own forward is tested.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.functional import scaled_dot_product_attention
+from torch.nn.functional import rms_norm, scaled_dot_product_attention
+
+from bifrons.models.janus.projections import Maps
+
+# B rows, L new tokens, T room for tokens, D width, H heads, K key-value heads, E head width
+
+
+class Layer:
+    """One layer of the language model, its maps laid out for decoding."""
+
+    def __init__(self, layer: Any, rows: int) -> None:
+        attention, mlp = layer.self_attn, layer.mlp
+        self.before_attention = normaliser(layer.input_layernorm)
+        self.read = Maps(attention.q_proj, attention.k_proj, attention.v_proj, rows=rows)
+        self.write = Maps(attention.o_proj, rows=rows)
+        self.before_mlp = normaliser(layer.post_attention_layernorm)
+        self.widen = Maps(mlp.gate_proj, mlp.up_proj, rows=rows)
+        self.activation = mlp.act_fn
+        self.narrow = Maps(mlp.down_proj, rows=rows)
+
+    def mlp(self, states: Tensor) -> Tensor:
+        gate, up = self.widen.apart(self.before_mlp(states))
+        return self.narrow.together(self.activation(gate) * up)
+
+
+class Body:
+    """The language model as a decoder walks it: made once a call, while its weights stand still. `rows` are those that
+    most steps will have.
+    """
+
+    def __init__(self, language_model: Any, rows: int) -> None:
+        config = language_model.config
+        self.model = language_model
+        self.heads: int = config.num_attention_heads
+        self.key_heads: int = config.num_key_value_heads
+        self.width: int = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+        self.embed = language_model.embed_tokens
+        self.layers = [Layer(layer, rows) for layer in language_model.layers]
+        self.norm = normaliser(language_model.norm)
+        weight = language_model.embed_tokens.weight
+        self.dtype: torch.dtype = weight.dtype
+        self.device: torch.device = weight.device
+
+    def rotary(self, room: int) -> tuple[Tensor, Tensor]:
+        """Cosine and signed sine of every position, [room, E] each."""
+        nothing = torch.empty(0, dtype=self.dtype, device=self.device)
+        cosine, sine = self.model.rotary_emb(nothing, torch.arange(room, device=self.device)[None])
+        sign = torch.ones(self.width, dtype=self.dtype, device=self.device)
+        sign[: self.width // 2] = -1
+        return cosine[0], sine[0] * sign
+
+
+def normaliser(module: Any) -> Callable[[Tensor], Tensor]:
+    """The norm itself below fp32, where its roundings count; one call of torch's own in fp32."""
+    if module.weight.dtype != torch.float32:
+        return module
+    return partial(
+        rms_norm, normalized_shape=module.weight.shape, weight=module.weight, eps=float(module.variance_epsilon)
+    )
 
 
 class Decoder:
-    """A batch of rows of the language model with a static key-value cache.
+    """A batch of rows of the language model with a static key-value cache, of which only the filled part is read."""
 
-    Shapes: B rows, L prompt length, D width, H heads, K key-value heads, E head width, T room for tokens.
-    """
+    def __init__(self, body: Body, rows: int, room: int) -> None:
+        self.body = body
+        self.rows, self.room, self.filled = rows, room, 0
+        shape = (rows, body.key_heads, room, body.width)
+        options: dict[str, Any] = {"dtype": body.dtype, "device": body.device}
+        self.keys_BKTE = [torch.empty(shape, **options) for _ in body.layers]
+        self.values_BKTE = [torch.empty(shape, **options) for _ in body.layers]
+        self.cosine_TE, self.sine_TE = body.rotary(room)
+        self.padded = False  # with no padding in any row there is no mask, and every row is as long as the cache
+        self.hidden_BT = torch.zeros(rows, room, dtype=torch.bool, device=body.device)
+        self.bias_BT = torch.zeros(rows, room, **options)
+        self.lengths_B = torch.zeros(rows, dtype=torch.long, device=body.device)
 
-    def __init__(self, language_model: Any, rows: int, room: int, dtype: torch.dtype, device: torch.device) -> None:
-        config = language_model.config
-        heads: int = config.num_key_value_heads
-        width: int = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-        self.model = language_model
-        self.groups: int = config.num_attention_heads // heads
-        shape = (len(language_model.layers), rows, heads, room, width)
-        self.keys_LBKTE = torch.empty(shape, dtype=dtype, device=device)
-        self.values_LBKTE = torch.empty(shape, dtype=dtype, device=device)
-        self.visible_BT = torch.zeros(rows, room, dtype=torch.bool, device=device)
-        self.lengths_B = torch.zeros(rows, dtype=torch.long, device=device)
-        self.filled = 0
-
-    def prefill(self, embeds_BLD: Tensor, valid_BL: Tensor) -> Tensor:
-        """Read the prompts, padded on the left; the hidden state after each row's last token, [B, D]."""
-        length = embeds_BLD.shape[1]
-        positions = (valid_BL.long().cumsum(dim=1) - 1).clamp_min(0)
-        self.visible_BT[:, :length] = valid_BL
-        causal = torch.ones(length, length, dtype=torch.bool, device=embeds_BLD.device).tril()
-        itself = torch.eye(length, dtype=torch.bool, device=embeds_BLD.device)
-        mask = (causal & valid_BL[:, None, :]) | itself
-        hidden = self.forward(embeds_BLD, positions, 0, None if bool(valid_BL.all()) else mask[:, None], causal=True)
-        self.lengths_B = valid_BL.sum(dim=1)
-        self.filled = length
-        return hidden[:, -1]
+    def read(self, embeds_BLD: Tensor, valid_BL: Tensor) -> Tensor:
+        """Append tokens to each row, padded on the left; the hidden state after each row's last one, [B, D]."""
+        start, stop = self.filled, self.filled + embeds_BLD.shape[1]
+        if not bool(valid_BL.all()):
+            self.padded = True
+        self.hidden_BT[:, start:stop] = ~valid_BL
+        self.bias_BT.masked_fill_(self.hidden_BT, float("-inf"))
+        places = (self.lengths_B[:, None] + valid_BL.long().cumsum(dim=1) - 1).clamp_min(0)
+        mask = None
+        if self.padded or start:
+            seen = torch.ones(stop, stop, dtype=torch.bool, device=valid_BL.device).tril()[start:]
+            itself = torch.eye(stop, dtype=torch.bool, device=valid_BL.device)[start:]  # padding: else a row of no keys
+            mask = ((seen & ~self.hidden_BT[:, None, :stop]) | itself)[:, None]
+        states = self.forward(embeds_BLD, self.cosine_TE[places][:, :, None], self.sine_TE[places][:, :, None], mask)
+        self.lengths_B = self.lengths_B + valid_BL.sum(dim=1)
+        return states[:, -1]
 
     def step(self, embeds_BD: Tensor) -> Tensor:
         """Append one token to each row; the hidden state after it, [B, D]."""
-        self.visible_BT[:, self.filled] = True
-        mask = self.visible_BT[:, None, None, : self.filled + 1]
-        hidden = self.forward(embeds_BD[:, None], self.lengths_B[:, None], self.filled, mask, causal=False)
-        self.lengths_B = self.lengths_B + 1
-        self.filled += 1
-        return hidden[:, 0]
+        if self.padded:
+            place = self.lengths_B
+            cosine, sine = self.cosine_TE[place][:, None, None], self.sine_TE[place][:, None, None]
+            mask = self.bias_BT[:, None, None, : self.filled + 1]
+        else:
+            cosine, sine, mask = self.cosine_TE[self.filled], self.sine_TE[self.filled], None
+        states = self.forward(embeds_BD[:, None], cosine, sine, mask)
+        self.lengths_B += 1
+        return states[:, 0]
 
-    def forward(self, hidden: Tensor, positions: Tensor, start: int, mask: Tensor | None, *, causal: bool) -> Tensor:
-        rows, length, _ = hidden.shape
-        stop = start + length
-        cosine, sine = self.model.rotary_emb(hidden, positions)
-        cosine, sine = cosine[:, None], sine[:, None]
-        for index, layer in enumerate(self.model.layers):
-            attention = layer.self_attn
-            normed = layer.input_layernorm(hidden)
-            query = attention.q_proj(normed).view(rows, length, -1, self.keys_LBKTE.shape[-1]).transpose(1, 2)
-            key = attention.k_proj(normed).view(rows, length, -1, self.keys_LBKTE.shape[-1]).transpose(1, 2)
-            value = attention.v_proj(normed).view(rows, length, -1, self.keys_LBKTE.shape[-1]).transpose(1, 2)
-            query = rotate(query, cosine, sine)
-            self.keys_LBKTE[index, :, :, start:stop] = rotate(key, cosine, sine)
-            self.values_LBKTE[index, :, :, start:stop] = value
-            mixed = scaled_dot_product_attention(
-                query,
-                self.keys_LBKTE[index, :, :, :stop],
-                self.values_LBKTE[index, :, :, :stop],
+    def forward(self, states_BLD: Tensor, cosine: Tensor, sine: Tensor, mask: Tensor | None) -> Tensor:
+        body = self.body
+        rows, length, _ = states_BLD.shape
+        start, stop = self.filled, self.filled + length
+        turned = body.heads + body.key_heads
+        for layer, keys, values in zip(body.layers, self.keys_BKTE, self.values_BKTE, strict=True):
+            mixed = layer.read.together(layer.before_attention(states_BLD)).view(rows, length, -1, body.width)
+            queries_keys = rotate(mixed[:, :, :turned], cosine, sine).transpose(1, 2)
+            keys[:, :, start:stop] = queries_keys[:, body.heads :]
+            values[:, :, start:stop] = mixed[:, :, turned:].transpose(1, 2)
+            attended = scaled_dot_product_attention(
+                queries_keys[:, : body.heads],
+                keys[:, :, :stop],
+                values[:, :, :stop],
                 attn_mask=mask,
-                is_causal=causal and mask is None,
-                enable_gqa=self.groups > 1,
+                is_causal=length > 1 and mask is None,
+                enable_gqa=body.heads != body.key_heads,
             )
-            hidden = hidden + attention.o_proj(mixed.transpose(1, 2).reshape(rows, length, -1))
-            hidden = hidden + layer.mlp(layer.post_attention_layernorm(hidden))
-        return self.model.norm(hidden)
+            states_BLD = states_BLD + layer.write.together(attended.transpose(1, 2).reshape(rows, length, -1))
+            states_BLD = states_BLD + layer.mlp(states_BLD)
+        self.filled = stop
+        return body.norm(states_BLD)
+
+    def continued(self, rows: Tensor, room: int) -> Decoder:
+        """A decoder whose rows begin with what these rows (indices, repeats allowed) have read: one reading of a prompt
+        serves all its samples, and rows that are not named leave.
+        """
+        made = Decoder(self.body, len(rows), room)
+        filled = made.filled = self.filled
+        for new, old in ((made.keys_BKTE, self.keys_BKTE), (made.values_BKTE, self.values_BKTE)):
+            for into, of in zip(new, old, strict=True):
+                into[:, :, :filled] = of[:, :, :filled].index_select(0, rows)
+        made.padded = self.padded
+        made.hidden_BT[:, :filled] = self.hidden_BT[rows, :filled]
+        made.bias_BT[:, :filled] = self.bias_BT[rows, :filled]
+        made.lengths_B = self.lengths_B[rows]
+        return made
 
 
 def rotate(states: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
-    """Rotary position embedding (Su et al. 2021) in Llama's half-split layout."""
-    first, second = states.chunk(2, dim=-1)
-    return states * cosine + torch.cat((-second, first), dim=-1) * sine
+    """Rotary position embedding (Su et al. 2021) in Llama's half-split layout; the first half of `sine` is negated."""
+    return torch.addcmul(states * cosine, states.roll(states.shape[-1] // 2, dims=-1), sine)

@@ -17,11 +17,12 @@ from torch.nn.functional import normalize
 
 from bifrons.gradients import SharedParameter
 from bifrons.models.janus import adapter as adapters
-from bifrons.models.janus.decode import Decoder
+from bifrons.models.janus.answering import answer_tokens
+from bifrons.models.janus.drawing import draw_codes
+from bifrons.models.janus.forward import hidden_at
 from bifrons.models.janus.merging import save_merged
 from bifrons.models.janus.packing import CODE, FEATURE, Packed, pack_generation, pack_understanding
 from bifrons.models.janus.prompts import PROMPT_VERSION, Prompts
-from bifrons.models.janus.sampling import batches, choose, guided, left_padded, uniforms
 from bifrons.models.pictures import Picture, to_image
 from bifrons.protocol import AdapterSettings, Answer, Drawing, Identity, LogProbs, Sampling, TokenLogProbs
 from bifrons.records import GenerationPair, Pair, UnderstandingPair, content_hash
@@ -148,14 +149,7 @@ class JanusModel:
         return self.core.generation_head(hidden.float())
 
     def token_log_probs(self, packed: Packed) -> TokenLogProbs:
-        hidden = self.core.language_model(
-            inputs_embeds=self.embed(packed),
-            attention_mask=None if packed.mask is None else packed.mask.to(self.device),
-            position_ids=packed.positions.to(self.device),
-            use_cache=False,
-        ).last_hidden_state
-        chosen = hidden.reshape(-1, hidden.shape[-1])[packed.source.to(self.device)]
-        logits = self.head(packed.task, chosen)
+        logits = self.head(packed.task, hidden_at(self.core.language_model, self.embed(packed), packed))
         target, sequence = packed.target.to(self.device), packed.sequence.to(self.device)
         each = logits.log_softmax(dim=-1).gather(-1, target[:, None])[:, 0]
         return TokenLogProbs(each, target, sequence, packed.place.to(self.device), packed.num_pairs)
@@ -278,59 +272,33 @@ class JanusModel:
         """
         if len(images) != len(questions):
             raise ValueError(f"{len(images)} images for {len(questions)} questions")
-        prompts = [self.prompts.understanding(question) for question in questions]
-        made: dict[int, Answer] = {}
-        for chosen, names in batches([len(p) for p in prompts], sampling, report):
-            ids, valid = left_padded([prompts[i] for i in chosen], self.prompts.pad_id)
-            embeds = self.core.language_model.embed_tokens(ids.to(self.device)).clone()
-            seen = torch.cat([self.features(images[i]) for i in chosen])
-            embeds[(ids == self.prompts.image_id) & valid] = seen.reshape(-1, embeds.shape[-1])
-            noise = uniforms(sampling.seed, names, sampling.max_new_tokens).to(self.device)
-            decoder = self.decoder(len(chosen), ids.shape[1] + sampling.max_new_tokens)
-            hidden = decoder.prefill(embeds, valid.to(self.device))
-            tokens = torch.full((len(chosen), sampling.max_new_tokens), self.prompts.eos_id, device=self.device)
-            ended = torch.zeros(len(chosen), dtype=torch.bool, device=self.device)
-            for position in range(sampling.max_new_tokens):
-                token = choose(self.head("understanding", hidden), sampling.temperature, noise[:, position])
-                tokens[:, position] = torch.where(ended, self.prompts.eos_id, token)
-                ended |= token == self.prompts.eos_id
-                if bool(ended.all()) or position + 1 == sampling.max_new_tokens:
-                    break
-                hidden = decoder.step(self.core.language_model.embed_tokens(tokens[:, position]))
-            for i, row, done in zip(chosen, tokens.tolist(), ended.tolist(), strict=True):
-                kept = row[: row.index(self.prompts.eos_id)] if done else row
-                made[i] = Answer(self.prompts.text(kept), tuple(kept), done)
-        return [made[i] for i in range(len(questions))]
+        return answer_tokens(
+            self.core,
+            lambda hidden: self.head("understanding", hidden),
+            self.prompts,
+            [content_hash(image) if isinstance(image, bytes) else f"object {id(image)}" for image in images],
+            lambda index: self.features(images[index]),
+            [self.prompts.understanding(question) for question in questions],
+            sampling,
+            report,
+        )
 
     @torch.inference_mode()
     def draw(
         self, prompts: Sequence[str], sampling: Sampling = Sampling(), report: Report | None = None
     ) -> list[Drawing]:
         """One drawing of each prompt; `report` is told how many items each batch ended."""
+        codes = self.draw_codes(prompts, sampling, report)
+        return [Drawing(row, pixels) for row, pixels in zip(codes, self.decode(codes), strict=True)]
+
+    @torch.inference_mode()
+    def draw_codes(
+        self, prompts: Sequence[str], sampling: Sampling = Sampling(), report: Report | None = None
+    ) -> list[tuple[int, ...]]:
+        """The codes alone: `draw` without its pixels."""
         asked = [self.prompts.generation(prompt) for prompt in prompts]
         guidance = self.guidance if sampling.guidance is None else sampling.guidance
-        made: dict[int, tuple[int, ...]] = {}
-        length = self.num_image_tokens
-        for chosen, names in batches([len(p) for p in asked], sampling, report):
-            rows = [asked[i] for i in chosen]
-            if guidance > 1:
-                rows = rows + [self.prompts.unconditional(row) for row in rows]
-            ids, valid = left_padded(rows, self.prompts.pad_id)
-            noise = uniforms(sampling.seed, names, length).to(self.device)
-            decoder = self.decoder(len(rows), ids.shape[1] + length)
-            hidden = decoder.prefill(self.core.language_model.embed_tokens(ids.to(self.device)), valid.to(self.device))
-            codes = torch.zeros(len(chosen), length, dtype=torch.long, device=self.device)
-            for position in range(length):
-                logits = guided(self.head("generation", hidden), guidance)
-                codes[:, position] = choose(logits, sampling.temperature, noise[:, position])
-                if position + 1 < length:
-                    hidden = decoder.step(self.embed_codes(codes[:, position].repeat(len(rows) // len(chosen))))
-            made |= dict(zip(chosen, map(tuple, codes.tolist()), strict=True))
-        ordered = [made[i] for i in range(len(prompts))]
-        return [Drawing(codes, pixels) for codes, pixels in zip(ordered, self.decode(ordered), strict=True)]
-
-    def decoder(self, rows: int, room: int) -> Decoder:
-        return Decoder(self.core.language_model, rows, room, self.dtype, self.device)
+        return draw_codes(self.core, self.prompts, asked, self.num_image_tokens, sampling, guidance, report)
 
     @torch.inference_mode()
     def encode(self, images: Sequence[Picture], batch_size: int = 32) -> list[tuple[int, ...]]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -51,13 +52,15 @@ def left_padded(rows: list[list[int]], pad_id: int) -> tuple[Tensor, Tensor]:
 
 
 def batches(
-    lengths: list[int], sampling: Sampling, report: Callable[[int], None] | None
+    likeness: Sequence[Any], sampling: Sampling, report: Callable[[int], None] | None
 ) -> Iterator[tuple[list[int], list[int]]]:
-    """Indices of the items of each batch, and their noise names. Items of like length go together: less padding."""
-    names = list(sampling.items) if sampling.items is not None else list(range(len(lengths)))
-    if len(names) != len(lengths):
-        raise ValueError(f"sampling.items names {len(names)} items for {len(lengths)}")
-    order = sorted(range(len(lengths)), key=lambda i: lengths[i])
+    """Indices of the items of each batch, and their noise names. Items are sorted by `likeness`, such as their length:
+    less padding.
+    """
+    names = list(sampling.items) if sampling.items is not None else list(range(len(likeness)))
+    if len(names) != len(likeness):
+        raise ValueError(f"sampling.items names {len(names)} items for {len(likeness)}")
+    order = sorted(range(len(likeness)), key=lambda i: likeness[i])
     for start in range(0, len(order), sampling.batch_size):
         chosen = order[start : start + sampling.batch_size]
         yield chosen, [names[i] for i in chosen]

@@ -1,0 +1,1 @@
+"""How fast Bifrons is beside what people use: `python -m benchmarks NAME [--quick]`, or `make bench` for all of it."""

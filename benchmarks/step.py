@@ -1,0 +1,250 @@
+"""One multi-task DPO step against the two-model baseline: time, peak memory, and the gain factor by factor."""
+
+from __future__ import annotations
+
+import copy
+import json
+import resource
+import subprocess
+import sys
+import time
+from statistics import median
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from benchmarks.arithmetic import Shapes
+from benchmarks.baselines.two_model import TwoModel, generation_batch, understanding_batch
+from benchmarks.machine import limits
+from benchmarks.measure import Paired, Row, speed_row, synchronise, timed
+from benchmarks.subjects import DTYPES, SUBJECTS, Subject, forget_features, generation_pairs, understanding_pairs
+from bifrons import align
+from bifrons.models.janus.model import JanusModel
+from bifrons.models.pictures import to_image
+from bifrons.records import GenerationPair, StepRecord, UnderstandingPair
+from bifrons.training import Recipe
+
+SPEED_BAR, MEMORY_BAR = 4.0, 0.5
+RUN_STEPS = 1000  # what preparing is amortised over: one run of the study
+RUN_PAIRS = (1300, 288)  # and its pairs, all of which are prepared
+
+
+def run(quick: bool, device: str) -> list[Row]:
+    rows: list[Row] = []
+    names = ["organism"] if quick else ["slice fp32", "slice bf16"] if device == "cpu" else ["1b", "7b"]
+    for name in names:
+        rows += time_rows(SUBJECTS[name], device, steps=3 if quick else 7)
+        rows += memory_rows(name, device) if device == "cpu" and not quick else []
+    return rows
+
+
+# Time
+
+
+def time_rows(subject: Subject, device: str, steps: int) -> list[Row]:
+    """Our steps are those of `align`, timed by itself; after each comes one of the baseline's, on the same pair."""
+    model, pairs_u, pairs_g = ingredients(subject, device, steps + 1)
+    baseline = two_model(model, subject)
+    batches = [baseline_batches(model, u, g) for u, g in zip(pairs_u, pairs_g, strict=True)]
+    recipe = recipe_of(subject, steps + 1)
+    order = [
+        (recipe.indices("understanding", s, steps + 1)[0], recipe.indices("generation", s, steps + 1)[0])
+        for s in range(steps + 1)
+    ]
+    theirs: list[float] = []
+    losses: list[tuple[float, float]] = []
+
+    def between(record: StepRecord) -> None:
+        u, g = order[record.step]
+        loss: list[float] = []
+        theirs.append(timed(lambda: loss.append(baseline.step(batches[u][0], batches[g][1]))))
+        assert record.understanding is not None and record.generation is not None
+        losses.append((loss[0], record.understanding.loss + record.generation.loss))
+
+    preparing = preparation(model, pairs_u, pairs_g)
+    done = align(model, understanding=pairs_u, generation=pairs_g, recipe=recipe, on_step=between, progress=False)
+    ours = [step.seconds for step in done.steps]
+    alone = Paired(theirs[1:], ours[1:])
+    amortised = (preparing["understanding"] * RUN_PAIRS[0] + preparing["generation"] * RUN_PAIRS[1]) / RUN_STEPS
+    counted = Paired(theirs[1:], [seconds + amortised for seconds in ours[1:]])
+    shapes = Shapes.of(model)
+    prefix = len(model.prompts.understanding(pairs_u[0].question))
+    answers = [sum(model.count_tokens(pair)) / 2 for pair in pairs_u]
+    prompt = len(model.prompts.generation(pairs_g[0].prompt))
+    operations = shapes.understanding_step(prefix, [round(median(answers))] * 2) + shapes.generation_step(prompt)
+    rate = limits(device)[str(DTYPES[subject.dtype]).removeprefix("torch.")]
+    details = {
+        "losses_baseline_and_ours": losses,
+        "operations": operations,
+        "share_of_matrix_rate": operations / median(ours[1:]) / rate,
+        "seconds_of_preparing_a_pair": preparing,
+    }
+    common = {"benchmark": "step", "subject": subject.name}
+    gpu = [] if device == "cpu" else [gpu_row(subject, details)]
+    return [
+        speed_row(alone, what="multi-task step / two-model", bar=SPEED_BAR, details=details, **common),
+        speed_row(counted, what=f"the same, preparing {RUN_PAIRS} pairs over {RUN_STEPS} steps", **common),
+        *gpu,
+        *factor_rows(subject, model, baseline, pairs_u[0], pairs_g[0], batches[0]),
+    ]
+
+
+def gpu_row(subject: Subject, details: dict[str, Any]) -> Row:
+    return Row(
+        benchmark="step",
+        subject=subject.name,
+        what="share of the measured matrix rate",
+        ratio=details["share_of_matrix_rate"],
+        bar=0.45 if subject.name == "7b" else None,
+        unit="",
+        details=details,
+    )
+
+
+def ingredients(
+    subject: Subject, device: str, count: int
+) -> tuple[JanusModel, list[UnderstandingPair], list[GenerationPair]]:
+    model = subject.build(device)
+    return model, understanding_pairs(subject, count), generation_pairs(model, subject, count)
+
+
+def recipe_of(subject: Subject, steps: int, strategy: str = "naive_joint") -> Recipe:
+    return Recipe(strategy=strategy, steps=steps, learning_rate=5e-6, adapter=subject.adapter)
+
+
+def two_model(model: JanusModel, subject: Subject) -> TwoModel:
+    """Two copies of the network of their own, in one dtype throughout."""
+    dtype = DTYPES[subject.dtype]
+    policy, reference = copy.deepcopy(model.network).to(dtype), copy.deepcopy(model.network).to(dtype)
+    return TwoModel(policy, reference, subject.adapter)
+
+
+def baseline_batches(
+    model: JanusModel, u: UnderstandingPair, g: GenerationPair
+) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    pixels = model.processor.image_processor(to_image(u.image), return_tensors="pt")["pixel_values"].to(model.dtype)
+    prefix = model.prompts.understanding(u.question)
+    batches = (
+        understanding_batch(prefix, model.responses(u), pixels, model.prompts.pad_id),
+        generation_batch(model.prompts.generation(g.prompt), (g.chosen_codes, g.rejected_codes)),
+    )
+    return tuple({name: tensor.to(model.device) for name, tensor in batch.items()} for batch in batches)  # type: ignore[return-value]
+
+
+def preparation(model: JanusModel, pairs_u: list[UnderstandingPair], pairs_g: list[GenerationPair]) -> dict[str, float]:
+    """Seconds a pair of what is done once a data set: vision features and reference log-probabilities."""
+    forget_features(model)
+    found: dict[str, float] = {}
+    for task, pairs in (("understanding", pairs_u), ("generation", pairs_g)):
+        began = time.perf_counter()
+        with torch.no_grad():
+            for pair in pairs:
+                model.log_probs(model.pack([pair]))  # type: ignore[list-item]
+        synchronise()
+        found[task] = (time.perf_counter() - began) / max(len(pairs), 1)
+    return found
+
+
+def factor_rows(
+    subject: Subject,
+    model: JanusModel,
+    baseline: TwoModel,
+    u: UnderstandingPair,
+    g: GenerationPair,
+    batches: tuple[dict[str, Tensor], dict[str, Tensor]],
+) -> list[Row]:
+    """Where the gain comes from: each task's step alone, and each thing that is left out alone."""
+    network = baseline.reference
+    side = [p for p in baseline.policy.parameters() if p.requires_grad]
+
+    def ours(task: str) -> None:
+        pair: Any = u if task == "understanding" else g
+        model.log_probs(model.pack([pair])).sums.sum().backward()
+        for parameter in (*[p.tensor for p in model.shared_parameters()], *[p for _, p in model.head_parameters()]):
+            parameter.grad = None
+
+    def theirs(task: str) -> None:
+        parts = (batches[0], None) if task == "understanding" else (None, batches[1])
+        baseline.step(*parts)
+        for parameter in side:
+            parameter.grad = None
+
+    rows: list[Row] = []
+    for task in ("understanding", "generation"):
+        made = Paired([timed(lambda: theirs(task)) for _ in range(2)], [timed(lambda: ours(task)) for _ in range(2)])  # noqa: B023
+        rows.append(speed_row(made, benchmark="step", subject=subject.name, what=f"{task} alone / two-model"))
+    with torch.no_grad():
+        pixels = batches[0]["pixels"]
+        hidden = torch.randn(*batches[0]["ids"].shape, network.config.text_config.hidden_size).to(pixels)
+        predicted = int(batches[0]["response"].sum())
+        body = timed(lambda: network.model.language_model(inputs_embeds=hidden, use_cache=False))
+        parts = {
+            "reference: one forward of both rows": body,
+            "vision cache: the tower over both rows": timed(lambda: network.model.get_image_features(pixels)),
+            "logits: head and log-softmax at every position": timed(
+                lambda: network.lm_head(hidden).float().log_softmax(dim=-1)
+            ),
+            "logits: the same where a token is predicted": timed(
+                lambda: network.lm_head(hidden.flatten(0, 1)[:predicted]).float().log_softmax(dim=-1)
+            ),
+            "packing: body forward of two rows": body,
+            "packing: body forward of the packed row": timed(lambda: packed_body(model, u)),
+        }
+    rows += [
+        Row(benchmark="step", subject=subject.name, what=f"factor: {what}", ratio=seconds, unit="s")
+        for what, seconds in parts.items()
+    ]
+    return rows
+
+
+def packed_body(model: JanusModel, pair: UnderstandingPair) -> None:
+    packed = model.pack([pair])
+    assert packed.mask is not None
+    mask, positions = packed.mask.to(model.device), packed.positions.to(model.device)
+    embeds = model.embed(packed)
+    model.core.language_model(inputs_embeds=embeds, attention_mask=mask, position_ids=positions, use_cache=False)
+
+
+# Memory
+
+
+def memory_rows(name: str, device: str) -> list[Row]:
+    """Peak resident memory of a child process that builds one side and makes two steps."""
+    peak = {side: json.loads(child(name, side, device)) for side in ("ours", "baseline")}
+    return [
+        Row(
+            benchmark="step",
+            subject=name,
+            what="peak memory / two-model",
+            ratio=peak["ours"]["bytes"] / peak["baseline"]["bytes"],
+            bar=MEMORY_BAR,
+            better="lower",
+            details=peak,
+        )
+    ]
+
+
+def child(name: str, side: str, device: str) -> str:
+    command = [sys.executable, "-m", "benchmarks.step", name, side, device]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()[-1]
+
+
+def one_side(name: str, side: str, device: str, steps: int = 2) -> dict[str, float]:
+    """The child's work. The baseline's networks are made one after the other, never three at a time."""
+    subject = SUBJECTS[name]
+    model, pairs_u, pairs_g = ingredients(subject, device, steps)
+    if side == "ours":
+        align(model, understanding=pairs_u, generation=pairs_g, recipe=recipe_of(subject, steps), progress=False)
+    else:
+        batches = [baseline_batches(model, u, g) for u, g in zip(pairs_u, pairs_g, strict=True)]
+        dtype = DTYPES[subject.dtype]
+        policy = model.network.to(dtype)
+        baseline = TwoModel(policy, copy.deepcopy(policy), subject.adapter)
+        for u, g in batches:
+            baseline.step(u, g)
+    return {"bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024.0}
+
+
+if __name__ == "__main__":
+    print(json.dumps(one_side(*sys.argv[1:4])))

@@ -1,0 +1,87 @@
+"""Prompts to codes: one reading of each different prompt, then one step a code."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from bifrons.models.janus.decode import Body, Decoder
+from bifrons.models.janus.projections import Maps
+from bifrons.models.janus.prompts import Prompts
+from bifrons.models.janus.sampling import batches, choose, guided, left_padded, uniforms
+from bifrons.protocol import Sampling
+
+MOST_TABLED = 1024  # codes: so small a codebook is embedded once a call, and a step looks its codes up
+
+
+def draw_codes(
+    core: Any,
+    prompts: Prompts,
+    asked: Sequence[list[int]],
+    length: int,
+    sampling: Sampling,
+    guidance: float,
+    report: Callable[[int], None] | None = None,
+) -> list[tuple[int, ...]]:
+    """The codes of one drawing of each prompt (ids), `length` of them.
+
+    Rows that read the same (samples of one prompt, unconditional rows of prompts of one length) are read once.
+    """
+    images = min(sampling.batch_size, len(asked))
+    body = Body(core.language_model, images * (2 if guidance > 1 else 1))
+    head = CodeHead(core.generation_head, images)
+    embed_codes = code_embedder(core, body)
+    made: dict[int, tuple[int, ...]] = {}
+    for chosen, names in batches([len(ids) for ids in asked], sampling, report):
+        rows = [tuple(asked[i]) for i in chosen]
+        if guidance > 1:
+            rows += [tuple(prompts.unconditional(asked[i])) for i in chosen]
+        different = list(dict.fromkeys(rows))
+        ids, valid = left_padded([list(row) for row in different], prompts.pad_id)
+        reader = Decoder(body, len(different), ids.shape[1])
+        index = torch.tensor([different.index(row) for row in rows], device=body.device)
+        hidden = reader.read(body.embed(ids.to(body.device)), valid.to(body.device))[index]
+        decoder = reader.continued(index, ids.shape[1] + length)
+        noise = uniforms(sampling.seed, names, length).to(body.device)
+        codes = torch.zeros(len(chosen), length, dtype=torch.long, device=body.device)
+        for position in range(length):
+            code = choose(head(hidden, guidance), sampling.temperature, noise[:, position])
+            codes[:, position] = code
+            if position + 1 < length:
+                states = embed_codes(code)
+                hidden = decoder.step(states if guidance == 1 else torch.cat((states, states)))
+        made |= dict(zip(chosen, map(tuple, codes.tolist()), strict=True))
+    return [made[i] for i in range(len(asked))]
+
+
+class CodeHead:
+    """fp32 logits over codes, [images, codes], of rows of which the first half is conditional.
+
+    Guidance is a weighted sum with weights that add to 1, and the head's last map is affine: guiding its input gives
+    the guided logits with half of that map's work.
+    """
+
+    def __init__(self, head: Any, images: int) -> None:
+        self.inner = Maps(head.proj_out, rows=2 * images)
+        self.activation = head.activation_fn
+        self.outer = Maps(head.vision_head, rows=images)
+
+    def __call__(self, hidden: Tensor, guidance: float) -> Tensor:
+        inner = self.activation(self.inner.together(hidden.float()))
+        return self.outer.together(guided(inner, guidance))
+
+
+def code_embedder(core: Any, body: Body) -> Callable[[Tensor], Tensor]:
+    """Codes [images] to what the language model reads of them, [images, width]."""
+
+    def embed(codes: Tensor) -> Tensor:
+        return core.generation_aligner(core.generation_embeddings(codes)).to(body.dtype)
+
+    count: int = core.generation_embeddings.num_embeddings
+    if count > MOST_TABLED:
+        return embed
+    table = embed(torch.arange(count, device=body.device))
+    return lambda codes: table[codes]
