@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bifrons.records import read_json
+
 
 @dataclass(frozen=True, slots=True)
 class Node:
@@ -110,6 +112,14 @@ class Node:
             if not isinstance(item, dict):
                 raise ValueError(f"{self.file}: {key}: expected an object, found {repr(item)[:60]}")
             yield Node(item, self.file, key)
+
+
+def top(file: Path) -> Node:
+    """The object that a JSON file holds."""
+    value = read_json(file)
+    if not isinstance(value, dict):
+        raise ValueError(f"{file}: expected an object at the top")
+    return Node(value, file)
 
 
 def is_number(value: Any) -> bool:

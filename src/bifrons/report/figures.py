@@ -25,7 +25,7 @@ from bifrons.report.svg import (
     render,
     zero_line,
 )
-from bifrons.report.tables import all_variants, row_of
+from bifrons.report.tables import grid_variants, row_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +48,7 @@ def effects(study: Study, results: Results) -> Picture | None:
     ]
     named = {metric.name for metric in metrics}
     wanted = {row.variant for row in results.rows if row.metric in named and has_interval(row)}
-    variants = [variant for variant in all_variants(study, results) if variant in wanted]
+    variants = [variant for variant in grid_variants(study, results) if variant in wanted]
     if not metrics:
         return None
     with matplotlib.rc_context(STYLE):
@@ -197,7 +197,7 @@ def pareto(study: Study, results: Results) -> Picture | None:
         return None
     up, along = axes_metrics
     points = []
-    for variant in all_variants(study, results):
+    for variant in grid_variants(study, results):
         y, x = row_of(study, results, variant, up), row_of(study, results, variant, along)
         if y.mean is not None and x.mean is not None:
             points.append((variant, x, y, x.mean, y.mean))

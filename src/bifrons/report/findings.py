@@ -8,12 +8,14 @@ from bifrons.report.inputs import Metric, Results, Row, Spread, Study, variant_l
 from bifrons.report.load import Inputs
 from bifrons.report.numbers import count, delta_text, listed, mean_text, plain, significant
 from bifrons.report.runs import Runs
-from bifrons.report.tables import all_variants, excludes_zero, metric_decimals, row_of
+from bifrons.report.tables import excludes_zero, grid_variants, metric_decimals, row_of
 
+ALPHA = 0.05
 RULE = (
     "A method is called better or worse than base on a metric when the 95% interval of its difference from base "
-    "excludes 0. Where the interval holds 0, the method is not told apart from base at this sample size, which is not "
-    "evidence of no effect. "
+    "excludes 0. It is called equivalent to base where that interval holds 0 and the equivalence test over the same "
+    "items passes at the margin of the study file. Where neither is so, the method is not told apart from base at this "
+    "sample size, which is not evidence of no effect; the smallest effect that could have been seen stands beside it. "
     "Intervals are not widened for the number of comparisons; those that also pass p < 0.05 after Bonferroni are named."
 )
 
@@ -30,7 +32,7 @@ class Finding:
 def findings(study: Study, results: Results) -> list[Finding]:
     """One finding a primary metric."""
     kinds = {method.name: method.kind for method in study.methods}
-    variants = all_variants(study, results)
+    variants = grid_variants(study, results)
     rows = {
         metric.name: [row_of(study, results, variant, metric) for variant in variants]
         for metric in study.primary_metrics
@@ -71,29 +73,33 @@ def verdicts(study: Study, metric: Metric, rows: list[Row], decimals: int, num_t
     def with_delta(row: Row) -> str:
         return f"{named(row)} {delta_text(row.delta, row.delta_ci95, decimals)}"
 
-    better, worse, untold, silent, bare = [], [], [], [], []
+    better, worse, equal, untold, silent, bare = [], [], [], [], [], []
     for row in rows:
         if row.mean is None:
             silent.append(f"{named(row)} ({row.reason or 'no reason was recorded'})")
         elif row.delta is None or row.delta_ci95 is None:
             bare.append(named(row))
+        elif not excludes_zero(row) and row.equivalence_p is not None and row.equivalence_p < ALPHA:
+            equal.append(f"{named(row)} (margin {plain(row.margin, decimals)})")
         elif not excludes_zero(row):
-            untold.append(named(row))
+            seen = "" if row.smallest_effect is None else f" (visible from {plain(row.smallest_effect, decimals)})"
+            untold.append(f"{named(row)}{seen}")
         elif (row.delta > 0) == (metric.direction == "higher"):
             better.append(row)
         else:
             worse.append(row)
-    lasting = [named(row) for row in better + worse if row.p is not None and row.p * num_tests < 0.05]
+    lasting = [named(row) for row in better + worse if row.p is not None and row.p * num_tests < ALPHA]
     lines = [
         ("Better than base", "; ".join(map(with_delta, better))),
         ("Worse than base", "; ".join(map(with_delta, worse))),
+        ("Equivalent to base", ", ".join(equal)),
         ("Not told apart from base at this sample size", ", ".join(untold)),
         ("No interval of the difference", ", ".join(bare)),
         ("No data", "; ".join(silent)),
     ]
     if better or worse:
         lines.insert(2, (f"Of these, after Bonferroni over {num_tests} comparisons", ", ".join(lasting) or "none"))
-    elif untold:
+    elif untold or equal:
         lines.insert(0, ("Told apart from base", "no method"))
     return lines
 

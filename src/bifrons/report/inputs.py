@@ -14,7 +14,8 @@ CellStatus = Literal["done", "failed", "missing"]
 Setting = tuple[tuple[str, Any], ...]
 Bounds = tuple[float, float]
 
-SYMBOLS = {"beta": "β", "lambda": "λ"}
+SYMBOLS = {"beta": "β", "lambda": "λ", "weight": "λ", "interval": "K", "learning_rate": "learning rate"}
+OF_A_METHOD = ("weight", "lambda")  # settings that make several rows of one method in the grid itself
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +50,11 @@ class Variant:
     round: int | None = None
     model: str = ""
 
+    @property
+    def is_varied(self) -> bool:
+        """Whether it stands beside the grid, under another setting than the study's own."""
+        return any(key not in OF_A_METHOD for key, _ in self.setting)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
@@ -60,6 +66,7 @@ class Cell:
     key: str
     status: CellStatus
     reason: str = ""
+    model: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +127,15 @@ class Row:
     welch_t: float | None = None
     p: float | None = None
     cohens_d: float | None = None
+    standard_error: float | None = None
+    bonferroni_p: float | None = None
+    holm_p: float | None = None
+    paired_p: float | None = None
+    bootstrap_ci95: Bounds | None = None
+    seed_std: float | None = None
+    margin: float | None = None
+    equivalence_p: float | None = None
+    smallest_effect: float | None = None
     reason: str = ""
 
 
@@ -194,7 +210,13 @@ class Gallery:
 
 def setting_text(setting: Setting) -> str:
     """A setting in words that does not break at its equals sign: `β = 0.05, pairs = 153`."""
-    return ", ".join(f"{SYMBOLS.get(key, key)}\u00a0=\u00a0{value}" for key, value in setting)
+    return ", ".join(
+        f"{SYMBOLS.get(key, key.replace('_', ' '))}\u00a0=\u00a0{setting_value(value)}" for key, value in setting
+    )
+
+
+def setting_value(value: Any) -> str:
+    return value.replace("_", " ") if isinstance(value, str) else str(value)
 
 
 def variant_label(study: Study, variant: Variant) -> str:
@@ -214,6 +236,11 @@ def variant_details(study: Study, variant: Variant) -> str:
 
 
 def ordered_variants(study: Study, variants: Iterable[Variant]) -> list[Variant]:
-    """Each variant once: in the study's order of methods, then in the order of first appearance."""
+    """Each variant once: model by model, then in the study's order of methods, then in the order of first
+    appearance.
+    """
+    every = list(dict.fromkeys(variants))
     order = {method.name: place for place, method in enumerate(study.methods)}
-    return sorted(dict.fromkeys(variants), key=lambda variant: order[variant.method])
+    models = {model: place for place, model in enumerate(dict.fromkeys(v.model for v in every))}
+    first = next((models[model] for model in ("", study.model) if model in models), 0)
+    return sorted(every, key=lambda v: (models[v.model] if models[v.model] != first else -1, order[v.method]))

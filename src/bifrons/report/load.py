@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bifrons.records import Gramian, read_json
-from bifrons.report.fields import Node
+from bifrons.records import Gramian
+from bifrons.report.claims import Claim, load_claims
+from bifrons.report.fields import Node, top
 from bifrons.report.inputs import (
     Answer,
     Cell,
@@ -27,6 +28,7 @@ from bifrons.report.inputs import (
     Study,
     Variant,
 )
+from bifrons.report.lengths import Lengths, load_lengths
 
 PNG_START = b"\x89PNG\r\n\x1a\n"
 
@@ -40,6 +42,8 @@ class Inputs:
     results: Results
     diagnosis: Diagnosis | None
     gallery: Gallery | None
+    claims: tuple[Claim, ...] = ()
+    lengths: Lengths | None = None
 
 
 def load(study_dir: Path) -> Inputs:
@@ -51,6 +55,8 @@ def load(study_dir: Path) -> Inputs:
         results=load_results(study_dir / "results.json", study),
         diagnosis=load_diagnosis(study_dir / "diagnosis.json"),
         gallery=load_gallery(study_dir / "gallery.json", study),
+        claims=load_claims(study_dir / "claims.json"),
+        lengths=load_lengths(study_dir / "items.json", study),
     )
 
 
@@ -88,6 +94,7 @@ def load_study(file: Path) -> Study:
             key=node.text("key", ""),
             status=node.choice("status", ("done", "failed", "missing")),
             reason=node.text("reason", ""),
+            model=node.text("model", ""),
         )
         for node in root.nodes("cells", needed=True)
     )
@@ -131,6 +138,15 @@ def load_results(file: Path, study: Study) -> Results:
             welch_t=node.number("welch_t"),
             p=node.number("p"),
             cohens_d=node.number("cohens_d"),
+            standard_error=node.number("standard_error"),
+            bonferroni_p=node.number("bonferroni_p"),
+            holm_p=node.number("holm_p"),
+            paired_p=node.number("paired_p"),
+            bootstrap_ci95=node.bounds("bootstrap_ci95"),
+            seed_std=node.number("seed_std"),
+            margin=node.number("margin"),
+            equivalence_p=node.number("equivalence_p"),
+            smallest_effect=node.number("smallest_effect"),
             reason=node.text("reason", ""),
         )
         for node in root.nodes("rows", needed=True)
@@ -204,13 +220,6 @@ def load_gallery(file: Path, study: Study) -> Gallery | None:
         for node in root.nodes("answers")
     )
     return Gallery(drawings=drawings, answers=answers)
-
-
-def top(file: Path) -> Node:
-    value = read_json(file)
-    if not isinstance(value, dict):
-        raise ValueError(f"{file}: expected an object at the top")
-    return Node(value, file)
 
 
 def declared(node: Node, name: str, known: set[str]) -> str:

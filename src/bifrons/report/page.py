@@ -10,13 +10,18 @@ from markupsafe import Markup
 
 from bifrons.records import write_text
 from bifrons.report import figures
+from bifrons.report.ablations import ablation_tables
+from bifrons.report.claims import claims_sentence, claims_table, conditions_table
+from bifrons.report.comparisons import comparison_tables
 from bifrons.report.dynamics import dynamics
 from bifrons.report.figures import Batches
 from bifrons.report.files import write_files
 from bifrons.report.findings import RULE, fall_sentence, findings, gradient_sentences, statement
 from bifrons.report.inputs import Study, setting_text
+from bifrons.report.lengths import length_table
 from bifrons.report.load import Inputs, load
 from bifrons.report.numbers import listed, significant
+from bifrons.report.paper_tables import hyperparameters_table, moments_table, paper_tables
 from bifrons.report.run_tables import cells_table, diagnosis_table, pairs_table, settings_table, training_table
 from bifrons.report.runs import MOST_POINTS, Runs, read_runs
 from bifrons.report.svg import Picture, css_variables
@@ -35,11 +40,15 @@ def write_report(study_dir: Path) -> Path:
     runs = read_runs(inputs)
     batches = gradient_batches(inputs, runs)
     tables = make_tables(inputs)
+    more = {
+        "comparisons": comparison_tables(inputs.study, inputs.results),
+        "paper": paper_tables(inputs.study, inputs.results),
+        "ablations": ablation_tables(inputs.study, inputs.results),
+    }
     pictures = make_pictures(inputs, runs, batches)
-    page = render_page(inputs, runs, batches, tables, pictures)
-    write_files(
-        study_dir, [table for table in tables.values() if table], [picture for picture in pictures.values() if picture]
-    )
+    page = render_page(inputs, runs, batches, tables, more, pictures)
+    every = [*tables.values(), *(table for group in more.values() for table in group.values())]
+    write_files(study_dir, [table for table in every if table], [picture for picture in pictures.values() if picture])
     target = study_dir / "report.html"
     write_text(target, page)
     return target
@@ -69,6 +78,8 @@ def gradient_batches(inputs: Inputs, runs: Runs) -> Batches | None:
 def make_tables(inputs: Inputs) -> dict[str, Table | None]:
     study, results = inputs.study, inputs.results
     return {
+        "claims": claims_table(study, inputs.claims),
+        "conditions": conditions_table(study, inputs.claims),
         "results": results_table(study, results) if study.primary_metrics else None,
         "secondary": secondary_table(study, results),
         "unfinished": cells_table(study),
@@ -76,6 +87,9 @@ def make_tables(inputs: Inputs) -> dict[str, Table | None]:
         "diagnosis": diagnosis_table(inputs.diagnosis),
         "pairs": pairs_table(study),
         "settings": settings_table(study),
+        "hyperparameters": hyperparameters_table(study),
+        "moments": moments_table(study, results),
+        "length": length_table(study, inputs.lengths),
     }
 
 
@@ -95,6 +109,7 @@ def render_page(
     runs: Runs,
     batches: Batches | None,
     tables: dict[str, Table | None],
+    more: dict[str, dict[str, Table]],
     pictures: dict[str, Picture | None],
 ) -> str:
     study = inputs.study
@@ -110,6 +125,8 @@ def render_page(
         "results": inputs.results,
         "gallery": inputs.gallery,
         "tables": tables,
+        "more": more,
+        "claims_sentence": claims_sentence(inputs.claims),
         "figures": {name: Markup(picture.inline) if picture else None for name, picture in pictures.items()},
         "batches": batches,
         "runs": runs,

@@ -63,7 +63,7 @@ def read_runs(inputs: Inputs) -> Runs:
         if not file.is_file():
             runs.missing.append(f"{inputs.study.method(cell.method).label}, seed {cell.seed}")
             continue
-        take(runs, cell, checked_steps(file))
+        take(runs, cell, checked_steps(file), own_model=cell.model in ("", inputs.study.model))
     return runs
 
 
@@ -83,11 +83,11 @@ def checked_steps(file: Path) -> list[StepRecord]:
         raise ValueError(f"{file}: not step records ({type(error).__name__}: {error})") from None
 
 
-def take(runs: Runs, cell: Cell, steps: list[StepRecord]) -> None:
-    """Add one run's records."""
+def take(runs: Runs, cell: Cell, steps: list[StepRecord], *, own_model: bool = True) -> None:
+    """Add one run's records; figures show the study's first model."""
     runs.num_read += 1
     runs.falls += falls_of(cell, steps)
-    if cell.setting != runs.settings[cell.method]:
+    if cell.setting != runs.settings[cell.method] or not own_model:
         return
     series = runs.values.setdefault(cell.method, {})
     for record in steps:
@@ -121,7 +121,14 @@ def falls_of(cell: Cell, steps: list[StepRecord]) -> list[Fall]:
         ratios = [getattr(record, task).chosen_log_ratio for record in last if getattr(record, task) is not None]
         mean = sum(ratios) / len(ratios) if ratios else 0.0
         if mean < 0:
-            falls.append(Fall(variant=Variant(cell.method, cell.setting), seed=cell.seed, task=task, log_ratio=mean))
+            falls.append(
+                Fall(
+                    variant=Variant(cell.method, cell.setting, model=cell.model),
+                    seed=cell.seed,
+                    task=task,
+                    log_ratio=mean,
+                )
+            )
     return falls
 
 

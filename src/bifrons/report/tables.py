@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from bifrons.report.inputs import Metric, Results, Row, Study, Variant, ordered_variants, variant_details
+from bifrons.report.inputs import Cell, Metric, Results, Row, Study, Variant, ordered_variants, variant_details
 from bifrons.report.numbers import (
     DASH,
     decimals_for,
@@ -36,6 +36,11 @@ def all_variants(study: Study, results: Results) -> list[Variant]:
     return ordered_variants(study, variants + silent)
 
 
+def grid_variants(study: Study, results: Results) -> list[Variant]:
+    """The variants of the grid itself, without those under other settings."""
+    return [variant for variant in all_variants(study, results) if not variant.is_varied]
+
+
 def row_of(study: Study, results: Results, variant: Variant, metric: Metric) -> Row:
     """A variant's row of one metric; one without data and with the reason where the study has none."""
     for row in results.rows:
@@ -50,8 +55,14 @@ def row_of(study: Study, results: Results, variant: Variant, metric: Metric) -> 
 
 def why(study: Study, variant: Variant) -> str:
     """Why a variant has no data: how its unfinished cells ended."""
-    unfinished = [cell for cell in study.cells if cell.method == variant.method and cell.status != "done"]
+    unfinished = [cell for cell in cells_of(study, variant) if cell.status != "done"]
     return "; ".join(dict.fromkeys(cell.reason or f"its cell is {cell.status}" for cell in unfinished))
+
+
+def cells_of(study: Study, variant: Variant) -> list[Cell]:
+    """The cells of a variant's method and model, whatever their setting."""
+    model = variant.model or study.model
+    return [c for c in study.cells if c.method == variant.method and (c.model or study.model) == model]
 
 
 def metric_decimals(rows: Sequence[Row]) -> int:
@@ -66,7 +77,7 @@ def method_entry(study: Study, variant: Variant, seeds: Sequence[int] | None = N
         + ["post hoc"] * (method.kind == "post_hoc")
         + ["not deployable"] * (not method.deployable)
     )
-    asked = {cell.seed for cell in study.cells if cell.method == variant.method and cell.setting == variant.setting}
+    asked = {cell.seed for cell in cells_of(study, variant) if cell.setting == variant.setting}
     if seeds and len(seeds) < len(asked):
         tags.append(f"{len(seeds)} of {len(asked)} seeds")
     return Entry(method.label, small=", ".join(tag for tag in tags if tag))
@@ -79,7 +90,7 @@ def seeds_of(results: Results, variant: Variant) -> list[int]:
 def results_table(study: Study, results: Results) -> Table:
     """The main table: every method and variant, every primary metric, the published effects in their own columns."""
     metrics = study.primary_metrics
-    variants = all_variants(study, results)
+    variants = grid_variants(study, results)
     reasons = Reasons()
     rows = {metric.name: [row_of(study, results, variant, metric) for variant in variants] for metric in metrics}
     effects = {metric.name: [published_effect(metric.name, variant) for variant in variants] for metric in metrics}
@@ -161,7 +172,7 @@ def secondary_table(study: Study, results: Results) -> Table | None:
     metrics = tuple(metric for metric in study.metrics if not metric.primary)
     if not metrics:
         return None
-    variants = all_variants(study, results)
+    variants = grid_variants(study, results)
     reasons = Reasons()
     rows = {metric.name: [row_of(study, results, variant, metric) for variant in variants] for metric in metrics}
     body = [[method_entry(study, variant, seeds_of(results, variant))] for variant in variants]
@@ -212,6 +223,16 @@ def record_of(study: Study, row: Row, effect: PublishedEffect | None) -> dict[st
         "welch_t": row.welch_t,
         "p": row.p,
         "cohens_d": row.cohens_d,
+        "standard_error": row.standard_error,
+        "bonferroni_p": row.bonferroni_p,
+        "holm_p": row.holm_p,
+        "paired_p": row.paired_p,
+        "bootstrap_ci95_low": (row.bootstrap_ci95 or (None, None))[0],
+        "bootstrap_ci95_high": (row.bootstrap_ci95 or (None, None))[1],
+        "seed_std": row.seed_std,
+        "margin": row.margin,
+        "equivalence_p": row.equivalence_p,
+        "smallest_effect": row.smallest_effect,
         "reason": "" if row.mean is not None else row.reason,
     }
     if study_metric_is_primary(study, row.metric):

@@ -56,10 +56,18 @@ def run_locked(config: StudyConfig, name: str, folder: Path, progress: StudyProg
     progress.start(len(cells))
     for model in config.all_models:
         own = config.under(model, ())
-        bench.data(own)
-        diagnose(bench, own, progress)
-        run_controls(bench, own, progress.say)
         of_model = [cell for cell in cells if cell.model == model]
+        try:
+            bench.data(own)
+            diagnose(bench, own, progress)
+        except Exception as error:
+            if model == config.all_models[0]:
+                raise
+            context.outcomes |= {cell: failure(cell, error) for cell in of_model}  # the first model's results stand
+            progress.say(f"{model}: {error}")
+            continue
+        if model == config.all_models[0]:
+            run_controls(bench, own, progress.say)
         if jobs == 1:
             run_here(context, of_model, progress)
         else:
