@@ -42,67 +42,42 @@ class Line:
     published: Mapping[str, Any]
 
 
+SCORES = (
+    Beside("VQA score", ("vqa_score",), "vqa_score"),
+    Beside("CLIP score", ("clip_score", "clip_score_scenes"), "clip_score"),
+)
+QUALITY = (
+    Beside("FID", ("fid", "fid_scenes"), "fid", 1),
+    Beside("Preference score", ("pick_score", "preference_score_scenes"), "pickscore", 2),
+    Beside("LPIPS diversity", ("lpips_diversity", "lpips_diversity_scenes"), "lpips_diversity"),
+)
+ANSWERS = (Beside("Answers right", ("vqa_accuracy", "vqa_soft_accuracy", "answer_accuracy"), "accuracy"),)
+LENGTH_FREE = (
+    Beside("VQA score without length", ("vqa_score_length_free",), "vqa_length_free"),
+    Beside("Words", ("response_length",), "words", 1),
+)
+
+
 def paper_tables(study: Study, results: Results) -> dict[str, Table]:
     """By name; a table is left out where the study measures nothing of it."""
-    known = published()
-    scores = (
-        Beside("VQA score", ("vqa_score",), "vqa_score"),
-        Beside("CLIP score", ("clip_score", "clip_score_scenes"), "clip_score"),
+    kl = tuple(Beside(metric.label, (metric.name,)) for metric in study.metrics if metric.name.startswith("kl_"))
+    right = {m: {"accuracy": v} for m, v in published()["table11_vqav2_7b"].items() if isinstance(v, float)}
+    quality, length_free = by_method("table10_generation_7b"), by_method("table15_length_controlled_7b")
+    divergence = "Divergence of the trained policy from its reference, teacher-forced on chosen responses, in nats"
+    kinds = "Kind and number of the generation pairs"
+    made: tuple[tuple[str, str, str, Sequence[Beside], list[Line]], ...] = (
+        ("beta", "Beta of gradient weighting", "Table 5", SCORES, beta_lines(study, results)),
+        ("kl", divergence, "Table 6, whose figures are lost", kl, lines(study, results, {})),
+        ("generation_quality", "Drawings by other measures", "Table 10", QUALITY, lines(study, results, quality)),
+        ("answers", "Exact answers", "Table 11", ANSWERS, lines(study, results, right)),
+        ("generation_data", kinds, "Tables 13 and 14", SCORES, data_lines(study, results)),
+        ("length_free", "The score without length", "Table 15", LENGTH_FREE, lines(study, results, length_free)),
     )
-    quality = (
-        Beside("FID", ("fid", "fid_scenes"), "fid", 1),
-        Beside("Preference score", ("pick_score", "preference_score_scenes"), "pickscore", 2),
-        Beside("LPIPS diversity", ("lpips_diversity", "lpips_diversity_scenes"), "lpips_diversity"),
-    )
-    answers = (Beside("Answers right", ("vqa_accuracy", "vqa_soft_accuracy", "answer_accuracy"), "accuracy"),)
-    length_free = (
-        Beside("VQA score", ("vqa_score",), "vqa_score"),
-        Beside("VQA score without length", ("vqa_score_length_free",), "vqa_length_free"),
-        Beside("Words", ("response_length",), "words", 1),
-    )
-    kl = tuple(Beside(m.label, (m.name,)) for m in study.metrics if m.name.startswith("kl_"))
-    accuracies = {m: {"accuracy": v} for m, v in known["table11_vqav2_7b"].items() if isinstance(v, float)}
-    made = (
-        beside(study, results, "beta", "Beta of gradient weighting", 5, scores, beta_lines(study, results)),
-        beside(
-            study,
-            results,
-            "kl",
-            "Divergence of the trained policy from its reference, in nats",
-            6,
-            kl,
-            lines(study, results, {}),
-        ),
-        beside(
-            study,
-            results,
-            "generation_quality",
-            "Drawings by other measures",
-            10,
-            quality,
-            lines(study, results, by_method("table10_generation_7b")),
-        ),
-        beside(study, results, "answers", "Exact answers", 11, answers, lines(study, results, accuracies)),
-        beside(
-            study,
-            results,
-            "generation_data",
-            "Kind and number of the generation pairs",
-            "13 and 14",
-            scores,
-            data_lines(study, results),
-        ),
-        beside(
-            study,
-            results,
-            "length_free",
-            "The understanding score without its length bonus",
-            15,
-            length_free,
-            lines(study, results, by_method("table15_length_controlled_7b")),
-        ),
-    )
-    return {table.name: table for table in made if table is not None}
+    found = {
+        name: beside(study, results, name, f"{what}. ({where} of arXiv 2603.17044.)", columns, every)
+        for name, what, where, columns, every in made
+    }
+    return {name: table for name, table in found.items() if table is not None}
 
 
 def by_method(name: str) -> dict[str, dict[str, Any]]:
@@ -166,8 +141,7 @@ def beside(
     study: Study,
     results: Results,
     name: str,
-    what: str,
-    number: int | str,
+    caption: str,
     wanted: Sequence[Beside],
     every: Sequence[Line],
 ) -> Table | None:
@@ -223,9 +197,7 @@ def beside(
     )
     return Table(
         name=name,
-        caption=f"{what}. (Table {number} of arXiv 2603.17044.)"
-        if isinstance(number, int)
-        else f"{what}. (Tables {number} of arXiv 2603.17044.)",
+        caption=caption,
         columns=tuple(columns),
         rows=tuple(tuple(entries) for entries in body),
         data=tuple(data),
