@@ -68,7 +68,7 @@ def test_training_and_pairs_tables(full: Path) -> None:
 
 def test_every_table_is_written_twice_and_every_figure_once(full: Path) -> None:
     names = {"results", "secondary", "training", "unfinished", "diagnosis", "pairs", "settings"}
-    names |= {"moments", "hyperparameters", "generation_quality"}
+    names |= {"moments", "hyperparameters", "generation_quality", "weights"}
     assert {file.name for file in (full / "tables").iterdir()} == {
         f"{name}.{kind}" for name in names for kind in ("csv", "tex")
     }

@@ -174,6 +174,13 @@ def test_length_and_score_are_correlated_within_and_across_methods(reported: Pat
     assert "Correlation of words and score: over answers within a method" in spoken(read(reported))
 
 
+def test_weights_are_told_with_their_spread(reported: Path) -> None:
+    """PCGrad's weight can be far from 1 with gradients that are nearly orthogonal: its mean and spread are there."""
+    rows = {row["method"]: row for row in table(reported, "weights")}
+    assert "naive_joint" not in rows and float(rows["pcgrad"]["std_understanding"]) > 0
+    assert float(rows["length_normalized"]["settled_ratio"]) == pytest.approx(1.846 / 0.154)
+
+
 def test_without_claims_there_is_no_section(full: Path) -> None:
     assert 'id="verdicts"' not in read(full)
 

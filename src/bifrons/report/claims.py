@@ -197,7 +197,8 @@ def deciding(study: Study, claim: Claim) -> str:
 def condition_text(study: Study, part: ClaimCondition) -> str:
     where = "".join(f", {extra}" for extra in (part.setting, part.model) if extra)
     deciding = [figure for figure in part.figures if figure.holds == part.holds]
-    return f"{statistic_label(study, part.of)}{where}: {figures_text(study, deciding)}"
+    asked = f" (asked for: {part.bounds})" if part.rule == "within" else ""
+    return f"{statistic_label(study, part.of)}{where}: {figures_text(study, deciding)}{asked}"
 
 
 def figures_text(study: Study, figures: Sequence[ClaimFigure]) -> str:
@@ -211,8 +212,9 @@ def figures_text(study: Study, figures: Sequence[ClaimFigure]) -> str:
     absent: dict[str, list[str]] = {}
     for figure in figures:
         if not has_interval(figure):
-            absent.setdefault(figure.reason or "no margin", []).append(figure_name(study, figure) or "it")
-    return ", ".join(parts + [f"{listed(names)} absent ({reason})" for reason, names in absent.items()])
+            absent.setdefault(figure.reason or "no margin", []).append(figure_name(study, figure))
+    parts += [f"{listed(filter(None, names))} absent ({reason})".strip() for reason, names in absent.items()]
+    return ", ".join(parts)
 
 
 def has_interval(figure: ClaimFigure) -> bool:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from bifrons.records import Gramian
 
-Direction = Literal["higher", "lower"]
+Direction = Literal["higher", "lower", "neither"]
 MethodKind = Literal["base", "train", "post_hoc"]
 CellStatus = Literal["done", "failed", "missing"]
 Setting = tuple[tuple[str, Any], ...]

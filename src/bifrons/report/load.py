@@ -66,7 +66,7 @@ def load_study(file: Path) -> Study:
         Metric(
             name=node.text("name"),
             label=node.text("label", node.text("name")),
-            direction=node.choice("direction", ("higher", "lower")),
+            direction=node.choice("direction", ("higher", "lower", "neither")),
             task=node.choice("task", ("understanding", "generation", "both")),
             primary=node.flag("primary", False),
             description=node.text("description", ""),

@@ -22,7 +22,14 @@ from bifrons.report.lengths import length_table
 from bifrons.report.load import Inputs, load
 from bifrons.report.numbers import listed, significant
 from bifrons.report.paper_tables import hyperparameters_table, moments_table, paper_tables
-from bifrons.report.run_tables import cells_table, diagnosis_table, pairs_table, settings_table, training_table
+from bifrons.report.run_tables import (
+    cells_table,
+    diagnosis_table,
+    pairs_table,
+    settings_table,
+    training_table,
+    weights_table,
+)
 from bifrons.report.runs import MOST_POINTS, Runs, read_runs
 from bifrons.report.svg import Picture, css_variables
 from bifrons.report.table import Table
@@ -39,7 +46,7 @@ def write_report(study_dir: Path) -> Path:
     inputs = load(study_dir)
     runs = read_runs(inputs)
     batches = gradient_batches(inputs, runs)
-    tables = make_tables(inputs)
+    tables = make_tables(inputs, runs)
     more = {
         "comparisons": comparison_tables(inputs.study, inputs.results),
         "paper": paper_tables(inputs.study, inputs.results),
@@ -75,7 +82,7 @@ def gradient_batches(inputs: Inputs, runs: Runs) -> Batches | None:
     return None
 
 
-def make_tables(inputs: Inputs) -> dict[str, Table | None]:
+def make_tables(inputs: Inputs, runs: Runs) -> dict[str, Table | None]:
     study, results = inputs.study, inputs.results
     return {
         "claims": claims_table(study, inputs.claims),
@@ -84,6 +91,7 @@ def make_tables(inputs: Inputs) -> dict[str, Table | None]:
         "secondary": secondary_table(study, results),
         "unfinished": cells_table(study),
         "training": training_table(study, results),
+        "weights": weights_table(study, runs),
         "diagnosis": diagnosis_table(inputs.diagnosis),
         "pairs": pairs_table(study),
         "settings": settings_table(study),

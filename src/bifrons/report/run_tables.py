@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from statistics import median
 from typing import Any
 
 from bifrons.report.inputs import Cell, Diagnosis, FinalLoss, Results, Study, ordered_variants, setting_text
 from bifrons.report.numbers import DASH, p_value, plain, significant
+from bifrons.report.runs import Runs
 from bifrons.report.table import Column, Datum, Entry, Note, Table
 from bifrons.report.tables import method_entry
+from bifrons.stats import moments_of
 
 LN_2 = 0.6931471805599453
 
@@ -39,6 +42,42 @@ def training_table(study: Study, results: Results) -> Table | None:
         rows=tuple(rows),
         data=tuple(loss_record(loss) for loss in results.training),
         notes=(Note("", f"{DASH}: the method does not train this task, or no loss was recorded for that seed."),),
+    )
+
+
+def weights_table(study: Study, runs: Runs) -> Table | None:
+    """What each strategy that balances did: its weights over all steps and seeds, and where their ratio settled."""
+    rows: list[tuple[Entry, ...]] = []
+    data: list[dict[str, Datum]] = []
+    for method in study.methods:
+        series = runs.values.get(method.name, {})
+        weights = [series.get(name) for name in ("weight_understanding", "weight_generation")]
+        if weights[0] is None or weights[1] is None:
+            continue
+        every = [[value for step in sorted(side) for value in side[step]] for side in weights if side is not None]
+        if len(every[0]) < 2 or all(len(set(side)) == 1 and side[0] == 1 for side in every):
+            continue
+        moments = [moments_of(side) for side in every]
+        late = [[v for step in sorted(side)[len(side) // 2 :] for v in side[step]] for side in weights if side]
+        ratios = [u / g for u, g in zip(*late, strict=True) if g > 0]
+        settled = median(ratios) if ratios else None
+        shown = [Entry(f"{plain(m.mean, 3)} (SD {plain(m.std, 3)})") for m in moments]
+        rows.append((Entry(method.label), *shown, Entry(plain(settled, 2))))
+        record: dict[str, Datum] = {"method": method.name, "settled_ratio": settled}
+        for side, found in zip(("understanding", "generation"), moments, strict=True):
+            record |= {f"mean_{side}": found.mean, f"std_{side}": found.std, f"n_{side}": found.n}
+        data.append(record)
+    if not rows:
+        return None
+    columns = ("Weight of understanding", "Weight of generation", "Settled ratio")
+    return Table(
+        name="weights",
+        caption="Weights of the two gradients: mean and standard deviation over all steps and seeds, and the median of "
+        "their ratio over the second half.",
+        columns=(Column("Method", numeric=False), *(Column(name) for name in columns)),
+        rows=tuple(rows),
+        data=tuple(data),
+        notes=(Note("", "Methods whose weights are 1 and 1 throughout are left out."),),
     )
 
 

@@ -20,7 +20,7 @@ from bifrons.report.numbers import (
 from bifrons.report.published import PublishedEffect, published_effect
 from bifrons.report.table import Column, Datum, Entry, Note, Reasons, Table
 
-ARROWS = {"higher": "↑", "lower": "↓"}
+ARROWS = {"higher": "↑", "lower": "↓", "neither": ""}
 
 
 def excludes_zero(row: Row) -> bool:
@@ -190,7 +190,7 @@ def secondary_table(study: Study, results: Results) -> Table | None:
         "95% interval; bold where that interval excludes 0.",
         columns=(
             Column("Method", numeric=False),
-            *(Column(f"{metric.label} {ARROWS[metric.direction]}") for metric in metrics),
+            *(Column(f"{metric.label} {ARROWS[metric.direction]}".strip()) for metric in metrics),
         ),
         rows=tuple(tuple(line) for line in body),
         data=tuple(record_of(study, row, None) for metric in metrics for row in rows[metric.name]),

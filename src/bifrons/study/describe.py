@@ -37,7 +37,7 @@ def describe_metrics() -> list[dict[str, Any]]:
         {
             "name": m.name,
             "label": m.label,
-            "direction": "higher" if m.direction == "neither" else m.direction,
+            "direction": m.direction,
             "task": m.task,
             "primary": m.primary,
             "description": m.description,
