@@ -149,7 +149,7 @@ def test_a_missing_gradient_counts_as_zero() -> None:
 def test_lists_of_different_lengths_are_refused() -> None:
     with pytest.raises(ValueError, match="1 and 2 gradients for 1 parameters"):
         gramians([None], [None, None], [0])
-    with pytest.raises(ValueError, match="shorter"):
+    with pytest.raises(ValueError, match="1 and 0 gradients of the same parameters"):
         combine([None], [], 1.0, 1.0)
 
 
@@ -180,3 +180,40 @@ def test_cosine_and_ratio_of_a_degenerate_gramian_are_absent(gramian: Gramian) -
     assert gramian.degenerate
     assert gramian.cosine is None
     assert gramian.generation_over_understanding is None
+
+
+def test_products_equal_one_dot_for_each_parameter() -> None:
+    """The layer's matrix product against plain dots in float64, to 1e-12 of the norms; gaps and all shapes included."""
+    generator = torch.Generator().manual_seed(0)
+    shapes = [(7,), (3, 5), (64, 33), (1,), (2, 3, 4), (300, 11)]
+    layers = [0, 1, 0, 2, 1, 2]
+    u, g = ([torch.randn(shape, generator=generator) * scale for shape in shapes] for scale in (1e-3, 40.0))
+    u[3], g[4] = None, None
+    total, per_layer = gramians(u, g, layers)
+    expected = [[0.0, 0.0, 0.0] for _ in range(3)]
+    for layer, own, other in zip(layers, u, g, strict=True):
+        a, b = (None if t is None else t.double().flatten() for t in (own, other))
+        expected[layer][0] += 0.0 if a is None else float(a @ a)
+        expected[layer][1] += 0.0 if a is None or b is None else float(a @ b)
+        expected[layer][2] += 0.0 if b is None else float(b @ b)
+    for found, (uu, ug, gg) in zip(per_layer, expected, strict=True):
+        assert (found.uu, found.gg) == pytest.approx((uu, gg), rel=1e-12)
+        assert found.ug == pytest.approx(ug, abs=1e-12 * (uu * gg) ** 0.5)
+    assert total.uu == pytest.approx(sum(uu for uu, _, _ in expected), rel=1e-12)
+
+
+def test_products_of_shards_add_up() -> None:
+    """Two disjoint halves of each gradient, summed as processes would, give the products of the whole."""
+    generator = torch.Generator().manual_seed(1)
+    u, g = ([torch.randn(10, 4, generator=generator) for _ in range(3)] for _ in range(2))
+    whole = gramians(u, g, [0, 0, 1])
+    parts: list[torch.Tensor] = []
+
+    def keep(products: torch.Tensor) -> torch.Tensor:
+        parts.append(products)
+        return products
+
+    for half in (slice(0, 3), slice(3, 10)):
+        gramians([t[half] for t in u], [t[half] for t in g], [0, 0, 1], keep)
+    summed, _ = gramians(u, g, [0, 0, 1], lambda _: parts[0] + parts[1])
+    assert summed.ug == pytest.approx(whole[0].ug, rel=1e-12) and summed.uu == pytest.approx(whole[0].uu, rel=1e-12)

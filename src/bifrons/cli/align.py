@@ -115,17 +115,15 @@ def first_loss(steps: Sequence[StepRecord], task: str) -> float:
 
 
 def loaded(name: str, dtype: str) -> UnifiedModel:
-    """The model, on the GPU where there is one; a launcher's process moves it to its own."""
+    """The model. One of several processes reads it on the CPU; the run moves it to the process's own device."""
     import torch
 
     from bifrons.models import load
 
     if dtype not in DTYPES:
         raise ValueError(f"--dtype {dtype}: it is one of {', '.join(DTYPES)}")
-    model = load(name, dtype=None if dtype == "auto" else getattr(torch, dtype))
-    if torch.cuda.is_available() and int(os.environ.get("WORLD_SIZE", "1")) == 1:
-        model.to("cuda")
-    return model
+    several = int(os.environ.get("WORLD_SIZE", "1")) > 1
+    return load(name, dtype=None if dtype == "auto" else getattr(torch, dtype), device="cpu" if several else None)
 
 
 def two(option: str, text: str) -> tuple[str, str]:

@@ -89,11 +89,18 @@ def combine(
 ) -> list[Tensor | None]:
     """w_U g_U + w_G g_G for each parameter.
 
-    A task of weight 0 leaves no trace: a parameter that only it reaches gets None.
+    A task of weight 0 leaves no trace: a parameter that only it reaches gets None. Raises ValueError for lists of
+    different lengths.
     """
-    combined: list[Tensor | None] = []
-    for u, g in zip(understanding, generation, strict=True):
-        weighted = ((weight_understanding, u), (weight_generation, g))
-        parts = [weight * part for weight, part in weighted if part is not None and weight != 0]
-        combined.append(parts[0] + parts[1] if len(parts) == 2 else parts[0] if parts else None)
+    if len(understanding) != len(generation):
+        raise ValueError(f"{len(understanding)} and {len(generation)} gradients of the same parameters")
+    combined: list[Tensor | None] = [None] * len(understanding)
+    for weight, gradients in ((weight_understanding, understanding), (weight_generation, generation)):
+        reached = [i for i, gradient in enumerate(gradients) if gradient is not None]
+        if weight == 0 or not reached:
+            continue
+        weighted = torch._foreach_mul([gradients[i] for i in reached], weight)  # one call for all parameters
+        for i, part in zip(reached, weighted, strict=True):
+            before = combined[i]
+            combined[i] = part if before is None else before.add_(part)
     return combined

@@ -115,7 +115,7 @@ class TokenLogProbs:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdapterSettings:
     """LoRA on the language model's projections (Hu et al. 2021). `train_head` adds a trainable fp32 copy of the image
-    head.
+    head. `full` trains fp32 copies of the projections themselves instead: rank, alpha and dropout then mean nothing.
     """
 
     rank: int = 64
@@ -123,8 +123,13 @@ class AdapterSettings:
     dropout: float = 0.05
     train_head: bool = True
     seed: int = 0
+    full: bool = False
 
     def __post_init__(self) -> None:
+        if self.full and self.dropout:
+            raise ValueError(
+                f"full fine-tuning has no adapter that could drop inputs; dropout is {self.dropout}, not 0"
+            )
         if self.rank < 1:
             raise ValueError(f"the adapter's rank is {self.rank}; it has to be at least 1")
         if not 0 <= self.dropout < 1:

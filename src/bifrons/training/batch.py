@@ -76,7 +76,7 @@ def backward(
     rows: list[tuple[list[int], Tensor]] = []
     for positions, seen in forward(model, recipe, task, data, step, processes):
         minimised, loss = objective(seen, positions)
-        (minimised.sum() * processes.loss_scale / len(chosen)).backward()
+        (minimised.sum() / len(chosen)).backward()
         with torch.no_grad():
             margin, ratios = seen.margin, seen.log_ratios
             columns = [loss, margin, margin > 0, ratios[:, 0], ratios[:, 1], seen.tokens.float().mean(dim=1)]

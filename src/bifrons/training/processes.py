@@ -80,11 +80,6 @@ class Processes:
         """Whether it is so in every process."""
         return self.count == 1 or int(self.summed(torch.tensor(int(own), device=self.device))) == self.count
 
-    @property
-    def loss_scale(self) -> int:
-        """FSDP2 divides by the number of processes what it sums; the loss is multiplied by as much."""
-        return self.count if self.layout == "sharded" else 1
-
     def shares(self, count: int) -> list[int]:
         """Which of `count` items this process computes. All processes get equally many, so that they call a sharded
         model equally often: the last item comes twice where they do not divide.

@@ -55,9 +55,12 @@ class Trainable:
         return torch.optim.AdamW(groups, lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
 
     def take(self, processes: Processes) -> TaskGradient:
-        """What a task's backward left in `.grad`, summed over all processes; a sharded model has summed it already."""
+        """What a task's backward left in `.grad`, summed over all processes: a sharded model did, and took the mean."""
         shared, head = take(self.shared), take(self.head)
-        summed = shared if processes.layout == "sharded" else processes.sum_gradients(shared)
+        if processes.layout == "sharded":
+            summed = [None if gradient is None else gradient * processes.count for gradient in shared]
+        else:
+            summed = processes.sum_gradients(shared)
         return TaskGradient(summed, processes.sum_gradients(head))
 
     def nothing(self) -> TaskGradient:
@@ -81,10 +84,12 @@ def clip(recipe: Recipe, trained: Trainable, processes: Processes) -> float:
     """Clip after weighting, over all trainables together or LoRA and head apart; the norm before, over all."""
     groups = ([*trained.shared, *trained.head],) if recipe.clip_mode == "joint" else (trained.shared, trained.head)
     if processes.layout == "replicas":
-        together = float(torch.nn.utils.get_total_norm([p.grad for p in trained.all if p.grad is not None]))
+        together = torch.nn.utils.get_total_norm([p.grad for p in trained.all if p.grad is not None])
         for group in groups:
-            torch.nn.utils.clip_grad_norm_(group, recipe.clip)
-        return together
+            joint = recipe.clip_mode == "joint"
+            norm = together if joint else torch.nn.utils.get_total_norm([p.grad for p in group if p.grad is not None])
+            torch.nn.utils.clip_grads_with_norm_(group, recipe.clip, norm)
+        return float(together)
     norms = [part_norm(group, trained, processes) for group in groups]
     for group, norm in zip(groups, norms, strict=True):
         scale = min(1.0, recipe.clip / (norm + 1e-6))

@@ -11,6 +11,8 @@ from typing import Any
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
+from peft.utils.constants import DUMMY_TARGET_MODULES
+from peft.utils.other import ModulesToSaveWrapper
 from torch import Tensor, nn
 from torch.nn import Parameter
 
@@ -18,6 +20,7 @@ from bifrons.gradients import SharedParameter
 from bifrons.protocol import AdapterSettings
 from bifrons.records import read_json, write_json
 
+PROJECTIONS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 TARGETS = r".*language_model.*\.(q_proj|k_proj|v_proj|o_proj|gate_proj|up_proj|down_proj)"
 HEAD = "generation_head"
 LAYER = re.compile(r"\.layers\.(\d+)\.")
@@ -32,13 +35,20 @@ def add(network: Any, settings: AdapterSettings) -> PeftModel:
         r=settings.rank,
         lora_alpha=settings.alpha,  # pyright: ignore[reportArgumentType]
         lora_dropout=settings.dropout,
-        target_modules=TARGETS,
-        modules_to_save=[HEAD] if settings.train_head else None,
+        target_modules=DUMMY_TARGET_MODULES if settings.full else TARGETS,
+        modules_to_save=copied(network, settings) or None,
     )
     with torch.random.fork_rng(devices=[]), quiet():
         torch.manual_seed(settings.seed)
         wrapped = get_peft_model(network, config)
     return prepared(wrapped)
+
+
+def copied(network: Any, settings: AdapterSettings) -> list[str]:
+    """Modules of which a trainable copy is made: the image head, and every projection where all weights train."""
+    bodies = [f"language_model.{name}" for name, _ in network.model.language_model.named_modules()]
+    projections = [name for name in bodies if name.split(".")[-1] in PROJECTIONS]
+    return (projections if settings.full else []) + ([HEAD] if settings.train_head else [])
 
 
 def load(network: Any, folder: Path) -> PeftModel:
@@ -60,6 +70,7 @@ def prepared(wrapped: Any) -> PeftModel:
             parameter.data = parameter.data.float()
     for module in dropouts(wrapped):
         module.p = 0.0
+    let_copies_speak_the_bodys_dtype(wrapped)
     wrapped.train()  # dropout is switched by its p, never by eval()
     assert_frozen(wrapped)
     return wrapped
@@ -68,13 +79,26 @@ def prepared(wrapped: Any) -> PeftModel:
 def assert_frozen(wrapped: nn.Module) -> None:
     """Only adapter tensors may be trainable: leaving `disable_adapter` makes PEFT unfreeze more than it froze."""
     for name, parameter in wrapped.named_parameters():
-        trainable = "lora_" in name or f"{HEAD}.modules_to_save." in name
+        trainable = "lora_" in name or ".modules_to_save." in name
         assert parameter.requires_grad == trainable, f"{name}: requires_grad is {parameter.requires_grad}"
 
 
 def freeze_again(wrapped: nn.Module) -> None:
     for name, parameter in wrapped.named_parameters():
-        parameter.requires_grad_("lora_" in name or f"{HEAD}.modules_to_save." in name)
+        parameter.requires_grad_("lora_" in name or ".modules_to_save." in name)
+
+
+def let_copies_speak_the_bodys_dtype(wrapped: nn.Module) -> None:
+    """The trainable copies of projections are fp32 inside a body that may be in bf16: what goes in is cast, and what
+    comes out is cast back.
+    """
+    for wrapper in wrapped.modules():
+        if not isinstance(wrapper, ModulesToSaveWrapper) or not isinstance(wrapper.original_module, nn.Linear):
+            continue
+        dtype = wrapper.original_module.weight.dtype
+        for copy in wrapper.modules_to_save.values():
+            copy.register_forward_pre_hook(lambda _module, inputs: tuple(tensor.float() for tensor in inputs))
+            copy.register_forward_hook(lambda _module, _inputs, output, dtype=dtype: output.to(dtype))
 
 
 def dropouts(wrapped: nn.Module) -> list[nn.Dropout]:
@@ -98,7 +122,7 @@ def dropping(wrapped: nn.Module, share: float) -> Iterator[None]:
 def shared(wrapped: nn.Module) -> list[SharedParameter]:
     found: list[SharedParameter] = []
     for name, parameter in wrapped.named_parameters():
-        if "lora_" in name:
+        if "lora_" in name or (".modules_to_save." in name and f"{HEAD}." not in name):
             layer = LAYER.search(name)
             assert layer is not None, f"{name} lies in no layer"
             found.append(SharedParameter(name, parameter, int(layer[1])))
