@@ -178,7 +178,9 @@ def check_divergence(model: UnifiedModel, pairs: Sequence[Any], tolerance: float
     if moved:
         assert bool((sums > 0).all()), f"{task}: an adapter that moves the model has to have a divergence above 0"
         alone = torch.cat([model.token_kl(model.pack([pair])).sums.cpu() for pair in pairs])
-        assert close(sums, alone, tolerance), f"{task}: a pair's divergence has to be its own, whatever stands beside"
+        assert close(sums, alone, 5 * tolerance), (  # a difference of two log-probabilities rounds coarser than each
+            f"{task}: a pair's divergence has to be its own, whatever stands beside"
+        )
     else:
         assert bool((sums.abs() <= tolerance * found.counts.cpu()).all()), (
             f"{task}: a fresh adapter has to have no divergence from its base"

@@ -43,6 +43,7 @@ def test_every_metric_with_its_interval_or_its_reason(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     code, shown, _ = run(monkeypatch, capsys, "--items", 6, "--out", tmp_path / "scores.json")
+    shown = " ".join(shown.split())
     assert code == 0 and "VQA score" in shown and " to " in shown and "no question carries people's answers" in shown
     found = json.loads((tmp_path / "scores.json").read_text())
     exact = found["exact_scene"]
