@@ -134,7 +134,10 @@ def as_json(metric: Metric, scores: Scores) -> dict[str, Any]:
 
     row: dict[str, Any] = {"label": metric.label, "direction": metric.direction, "unit": metric.unit}
     row |= {"value": scores.value, "mean": None, "ci95": None, "n": len(scores.items)}
-    if len(scores.items) > 1:
+    reason = scores.reason
+    if len(scores.items) == 1:
+        row["mean"], reason = next(iter(scores.items.values())), "one item has no interval"
+    elif scores.items:
         summary = summarise(list(scores.items.values()))
         row |= {"mean": summary.mean, "ci95": [summary.interval.low, summary.interval.high]}
-    return row | {"reason": scores.reason or None, "items": scores.items}
+    return row | {"reason": reason or None, "items": scores.items}
