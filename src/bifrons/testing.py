@@ -53,11 +53,13 @@ def check_model(
             check_packing(model, pairs, tolerance)
             check_token_log_probs(model, pairs, tolerance)
             check_fresh_adapter(model, pairs, tolerance)
+            check_divergence(model, pairs, tolerance, moved=False)
         move(model)
         for pairs in (understanding, generation):
             check_dropout(model, pairs)
             check_packing(model, pairs, tolerance)
             check_base_only(model, pairs, tolerance)
+            check_divergence(model, pairs, tolerance, moved=True)
         check_files(model, [understanding, generation], tolerance)
         check_sampling(model, understanding, generation)
     finally:
@@ -163,6 +165,27 @@ def check_fresh_adapter(model: UnifiedModel, pairs: Sequence[Any], tolerance: fl
     assert close(policy, base, tolerance) and bool((margin.abs() <= 2 * tolerance * base.abs().amax(dim=1)).all()), (
         f"{name_of(pairs)}: a fresh adapter has to leave the model as it is, so that training starts at margin 0"
     )
+
+
+def check_divergence(model: UnifiedModel, pairs: Sequence[Any], tolerance: float, *, moved: bool) -> None:
+    """The divergence from the base is of the tokens that are scored, 0 for a fresh adapter and above 0 for a moved one,
+    and leaves the adapter on.
+    """
+    task, before = name_of(pairs), sums_of(model, pairs)
+    found = model.token_kl(model.pack(pairs))
+    sums, counted = found.sums.cpu(), [list(model.count_tokens(pair)) for pair in pairs]
+    assert found.counts.tolist() == counted, f"{task}: token_kl and count_tokens have to count the same tokens"
+    if moved:
+        assert bool((sums > 0).all()), f"{task}: an adapter that moves the model has to have a divergence above 0"
+        alone = torch.cat([model.token_kl(model.pack([pair])).sums.cpu() for pair in pairs])
+        assert close(sums, alone, 5 * tolerance), (  # a difference of two log-probabilities rounds coarser than each
+            f"{task}: a pair's divergence has to be its own, whatever stands beside"
+        )
+    else:
+        assert bool((sums.abs() <= tolerance * found.counts.cpu()).all()), (
+            f"{task}: a fresh adapter has to have no divergence from its base"
+        )
+    assert torch.equal(sums_of(model, pairs), before), f"{task}: token_kl has to leave the model as it was"
 
 
 def check_parameters(

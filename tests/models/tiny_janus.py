@@ -138,6 +138,12 @@ def plain_sums(model: JanusModel, pair: Pair) -> Tensor:
 
 
 def plain_sum(model: JanusModel, pair: Pair, side: str) -> Tensor:
+    logits, target = plain_logits(model, pair, side)
+    return logits.log_softmax(dim=-1).gather(-1, target[:, None]).sum()
+
+
+def plain_logits(model: JanusModel, pair: Pair, side: str) -> tuple[Tensor, Tensor]:
+    """Logits [tokens, vocabulary] at the positions that predict the response, and its tokens."""
     network, processor = model.network, model.processor
     if isinstance(pair, UnderstandingPair):
         content = [{"type": "image"}, {"type": "text", "text": pair.question}]
@@ -156,5 +162,4 @@ def plain_sum(model: JanusModel, pair: Pair, side: str) -> Tensor:
         hidden = network.model.language_model(inputs_embeds=embeds, use_cache=False).last_hidden_state
         logits = network.model.generation_head(hidden)
     count = target.shape[1]
-    each = logits[:, -count - 1 : -1].log_softmax(dim=-1).gather(-1, target[..., None])
-    return each.sum()
+    return logits[0, -count - 1 : -1], target[0]

@@ -35,6 +35,8 @@ def written(folder: Path, text: str) -> Path:
         ("[training]\nsteps = 'many'", "training.steps"),
         ("[training]\nbeta = 0.0", "training.beta"),
         ("[evaluation]\nclip = 'scenes-curation'", "same network"),
+        ("[data]\ncuration_clip = 'me/mine'\n[evaluation]\npick_score = 'me/mine'", "evaluation.pick_score"),
+        ("[evaluation]\nkl_pairs = -1", "evaluation.kl_pairs"),
         ("seeds = [", "not TOML"),
         ("models = ['organism', 'organism']", "models holds a value twice"),
         ("model = 'a/b'\nmodels = ['organism']", "give one"),

@@ -7,8 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from bifrons.evaluation import METRICS
+from bifrons.protocol import Divergence
+from bifrons.records import GenerationPair, Provenance
 from bifrons.scorers import LengthConstants
 from bifrons.sources import scene_examples
 from bifrons.study.config import EvaluationSection
@@ -19,7 +22,8 @@ EXAMPLES = scene_examples("evaluation", 5, 0)
 
 
 class Clip:
-    fingerprint = "clip"
+    name = fingerprint = "clip"
+    on_scenes = True
 
     def scores(self, images: Any, texts: Any) -> list[float]:
         return [float(len(text)) for text in texts]
@@ -37,7 +41,16 @@ def run(model: Any, folder: Path, **changed: Any) -> dict[str, Any]:
         seed=settings["seed"],
         constants=settings["constants"],
         folder=folder,
+        pairs=settings.get("pairs"),
     )
+
+
+def adapter_in(folder: Path) -> Path:
+    adapter = folder / "adapter"
+    adapter.mkdir()
+    (adapter / "adapter_config.json").write_text("{}")
+    (adapter / "adapter_model.safetensors").write_bytes(b"a")
+    return adapter
 
 
 class Silent(StandIn):
@@ -77,15 +90,41 @@ def test_the_adapter_is_loaded_only_where_something_is_missing(tmp_path: Path) -
         def load_adapter(self, folder: Path) -> None:
             self.loaded += 1
 
-    adapter = tmp_path / "adapter"
-    adapter.mkdir()
-    (adapter / "adapter_config.json").write_text("{}")
-    (adapter / "adapter_model.safetensors").write_bytes(b"a")
+    adapter = adapter_in(tmp_path)
     model = Loading()
     for expected, weights in ((1, b"a"), (1, b"a"), (2, b"b")):
         (adapter / "adapter_model.safetensors").write_bytes(weights)
         run(model, tmp_path, adapter=adapter, constants=LengthConstants())
         assert model.loaded == expected
+
+
+def test_divergence_is_measured_once_on_spaced_pairs(tmp_path: Path) -> None:
+    """The chosen response's nats of each third pair of nine; read from disk afterwards, whatever the metrics."""
+    pairs = [
+        GenerationPair(
+            id=str(i), prompt=f"{i}", chosen_codes=(1,), rejected_codes=(2,), provenance=Provenance(builder="test")
+        )
+        for i in range(9)
+    ]
+
+    class Diverging(StandIn):
+        def load_adapter(self, folder: Path) -> None: ...
+
+        def pack(self, pairs: Any) -> Any:
+            return float(pairs[0].id)
+
+        def token_kl(self, packed: float) -> Divergence:
+            return Divergence(torch.tensor([[packed, 99.0]]), torch.tensor([[4, 4]]))
+
+    adapter = adapter_in(tmp_path)
+    given = {"adapter": adapter, "constants": LengthConstants(), "pairs": {"generation": pairs}}
+    given["section"] = EvaluationSection(kl_pairs=3)
+    found = run(Diverging(), tmp_path, **given)["scores"]
+    assert found["kl_generation_per_sequence"]["items"] == {"0": 0.0, "3": 3.0, "6": 6.0}
+    assert found["kl_generation_per_token"]["items"] == {"0": 0.0, "3": 0.75, "6": 1.5}
+    assert "no understanding pairs" in found["kl_understanding_per_token"]["reason"]
+    again = run(Silent(), tmp_path, **given | {"constants": LengthConstants(9.0, 1.0)})["scores"]
+    assert again["kl_generation_per_sequence"] == found["kl_generation_per_sequence"]
 
 
 def test_scores_of_fewer_examples_are_their_own(tmp_path: Path) -> None:

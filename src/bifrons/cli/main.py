@@ -11,6 +11,7 @@ import typer
 from bifrons.cli import export, models, organism, pairs
 from bifrons.cli.align import align
 from bifrons.cli.diagnose import diagnose
+from bifrons.cli.evaluate import evaluate
 
 app = typer.Typer(
     help="Align both faces of a unified multimodal model with preferences, and see whether they fight.",
@@ -24,6 +25,7 @@ app.add_typer(pairs.app, name="pairs", help="Build, check and show preference pa
 app.command()(diagnose)
 app.add_typer(organism.app, name="organism", help="Train and measure the embedded models.")
 app.command()(align)
+app.command()(evaluate)
 
 Model = Annotated[str, typer.Option(help="`organism`, a local folder in the Hugging Face layout, or a hub name.")]
 Adapter = Annotated[Path | None, typer.Option(help="Folder of a trained adapter.")]
@@ -70,39 +72,6 @@ def study(
     typer.echo(f"report: {write_report(folder).resolve()}")
     if any(outcome.status != "done" for outcome in outcomes):
         raise typer.Exit(1)
-
-
-@app.command()
-def evaluate(
-    model: Model = "organism",
-    adapter: Adapter = None,
-    items: Annotated[int, typer.Option(help="Evaluation scenes.")] = 200,
-    seed: Annotated[int, typer.Option(help="Seed of sampling.")] = 0,
-    out: Annotated[Path | None, typer.Option(help="Write per-item scores to this JSON file.")] = None,
-) -> None:
-    """Score a model, with or without an adapter, on held-out scenes."""
-    from bifrons.evaluation import METRICS, respond
-    from bifrons.evaluation import evaluate as score
-    from bifrons.models import load
-    from bifrons.records import write_json
-    from bifrons.scorers.clip import load_clip
-    from bifrons.sources import scene_examples
-    from bifrons.stats import summarise
-
-    responses = respond(load(model, adapter=adapter), scene_examples("evaluation", items, 0), seed=seed)
-    found = score(responses, clip=load_clip("scenes-evaluation"))
-    for scores in found:
-        label = METRICS[scores.metric].label
-        if scores.value is not None:
-            typer.echo(f"{label:34} {scores.value:8.3f}")
-        elif len(scores.items) > 1:
-            summary = summarise(list(scores.items.values()))
-            low, high = summary.interval.low, summary.interval.high
-            typer.echo(f"{label:34} {summary.mean:8.3f}  [{low:.3f}, {high:.3f}]  n {summary.n}")
-        else:
-            typer.echo(f"{label:34}        -  {scores.reason}")
-    if out is not None:
-        write_json(out, {s.metric: {"items": s.items, "value": s.value, "reason": s.reason} for s in found})
 
 
 @app.command()

@@ -19,7 +19,10 @@ def train(
     ),
     weights: Annotated[Path, typer.Option(help="Where the finished folders go.")] = Path("runs/organism/weights"),
     only: Annotated[
-        str, typer.Option(help="body, clip or all; last: only the last stage of the body, from the shipped weights.")
+        str,
+        typer.Option(
+            help="body, clip, preference or all; last: only the last stage of the body, from the shipped weights."
+        ),
     ] = "all",
     name: Name = "organism",
 ) -> None:

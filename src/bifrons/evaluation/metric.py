@@ -12,8 +12,10 @@ Direction = Literal["higher", "lower", "neither"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metric:
-    """`task` says whose adapter answers for it when each face has its own. `primary` metrics stand in the main
-    table. Another `version` of a metric is scored again from the stored responses.
+    """`task` says whose adapter answers for it when each face has its own. `primary` metrics stand in the main table.
+
+    An `optional` metric is not shown in a study where no model has it. `unit` is empty for shares and scores without
+    one. Another `version` of a metric is scored again from the stored responses.
     """
 
     name: str
@@ -22,6 +24,8 @@ class Metric:
     direction: Direction
     description: str
     primary: bool = False
+    optional: bool = False
+    unit: str = ""
     version: int = 1
 
 

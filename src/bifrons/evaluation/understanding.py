@@ -5,10 +5,11 @@ from __future__ import annotations
 from bifrons.evaluation.metric import Metric, Scores
 from bifrons.evaluation.responses import Responses
 from bifrons.scenes import QUESTION_KINDS, grade
-from bifrons.scorers import LengthConstants, content_score
+from bifrons.scorers import ContentScore, LengthConstants, content_score
 from bifrons.scorers.choice import picks
 from bifrons.scorers.content import words
 from bifrons.sources import Question
+from bifrons.sources.vqa_answers import soft_accuracy
 
 VQA = Metric(
     name="vqa_score",
@@ -37,7 +38,22 @@ LENGTH = Metric(
     label="Response length",
     task="understanding",
     direction="neither",
+    unit="words",
     description="Words in an answer.",
+)
+PER_WORD = Metric(
+    name="vqa_score_per_word",
+    label="VQA score a word",
+    task="understanding",
+    direction="higher",
+    description="The VQA score over the words of the answer; an answer without a word has none.",
+)
+SOFT_ACCURACY = Metric(
+    name="vqa_soft_accuracy",
+    label="VQAv2 soft accuracy",
+    task="understanding",
+    direction="higher",
+    description="min(n / 3, 1) for n people who gave the answer, on questions that people answered (VQAv2).",
 )
 BY_KIND = tuple(
     Metric(
@@ -51,21 +67,29 @@ BY_KIND = tuple(
 )
 
 
+METRICS = (VQA, VQA_LENGTH_FREE, ACCURACY, LENGTH, PER_WORD, SOFT_ACCURACY, *BY_KIND)
+
+
 def understanding_scores(responses: Responses, constants: LengthConstants) -> list[Scores]:
     """Scores of every metric of this file. Exact accuracy needs questions with a known truth; without, it says so."""
     if not responses.answers:
-        return [
-            Scores(metric=m.name, reason="no questions were asked")
-            for m in (VQA, VQA_LENGTH_FREE, ACCURACY, LENGTH, *BY_KIND)
-        ]
-    scored = {row.id: content_score(row.answer.text, row.example.captions, constants) for row in responses.answers}
-    truths = [row for row in responses.answers if row.question.answer]
+        return [Scores(metric=m.name, reason="no questions were asked") for m in METRICS]
+    captioned = [row for row in responses.answers if row.example.captions]
+    scored = {row.id: content_score(row.answer.text, row.example.captions, constants) for row in captioned}
+    truths = [row for row in responses.answers if can_be_graded(row.question)]
     right = {row.id: float(is_right(row.question, row.answer.text) is True) for row in truths}
+    uncaptioned = "" if scored else "no image that was asked about has captions"
     found = [
-        Scores(metric=VQA.name, items={key: score.total for key, score in scored.items()}),
-        Scores(metric=VQA_LENGTH_FREE.name, items={key: score.length_free for key, score in scored.items()}),
+        Scores(metric=VQA.name, items={key: score.total for key, score in scored.items()}, reason=uncaptioned),
+        Scores(
+            metric=VQA_LENGTH_FREE.name,
+            items={key: score.length_free for key, score in scored.items()},
+            reason=uncaptioned,
+        ),
         Scores(metric=ACCURACY.name, items=right, reason="" if right else "no question has a known answer"),
         Scores(metric=LENGTH.name, items={row.id: float(len(words(row.answer.text))) for row in responses.answers}),
+        per_word(scored),
+        soft_accuracy_scores(responses),
     ]
     for kind, metric in zip(QUESTION_KINDS, BY_KIND, strict=True):
         items = {row.id: right[row.id] for row in truths if row.question.kind == kind}
@@ -73,8 +97,31 @@ def understanding_scores(responses: Responses, constants: LengthConstants) -> li
     return found
 
 
+def can_be_graded(question: Question) -> bool:
+    """A closed question, or one of the scene world."""
+    return bool(question.answer) and (bool(question.choices) or question.kind in QUESTION_KINDS)
+
+
 def is_right(question: Question, answer: str) -> bool | None:
     """By the closed question's choices, or by the rules of the scene world; None for an answer that says neither."""
     if question.choices:
         return picks(question, answer)
     return grade(question.kind, question.answer, answer)  # type: ignore[arg-type]
+
+
+def per_word(scored: dict[str, ContentScore]) -> Scores:
+    items = {key: score.total / score.num_words for key, score in scored.items() if score.num_words}
+    return Scores(metric=PER_WORD.name, items=items, reason="" if items else "no answer that can be scored has a word")
+
+
+def soft_accuracy_scores(responses: Responses) -> Scores:
+    """Over questions that carry the answers of people. A scene's question has one exact answer, and wordings of one
+    answer are not ten people, so on scenes there is none.
+    """
+    items: dict[str, float] = {}
+    for row in responses.answers:
+        if row.question.answers:
+            items[row.id] = soft_accuracy(row.answer.text, row.question.answers)
+    return Scores(
+        metric=SOFT_ACCURACY.name, items=items, reason="" if items else "no question carries people's answers"
+    )

@@ -23,11 +23,12 @@ from bifrons.organism.architecture import (
 )
 from bifrons.organism.body import train_body
 from bifrons.organism.clip import build_clip, build_clip_tokenizer, build_image_processor, train_clip
+from bifrons.organism.preference import EVALUATION_CLIP, train_preference
 from bifrons.organism.recipe import ClipShape, OrganismRecipe
 from bifrons.organism.tokens import merged_codebook, train_decoder, train_tokens
 from bifrons.records import write_json
 
-STAGES = ("body", "clip")
+STAGES = ("body", "clip", "preference")
 LAST_STAGE = "last"  # of the body, alone and from the shipped weights
 
 
@@ -74,6 +75,9 @@ def train(out: Path, weights: Path, recipe: OrganismRecipe | None = None, stages
     if "clip" in stages:
         for name, shape in (("clip_curation", recipe.clip_curation), ("clip_evaluation", recipe.clip_evaluation)):
             make_clip(recipe, shape, out / name, weights / name)
+    if "preference" in stages:
+        own = weights / "clip_evaluation"
+        train_preference(out / "preference", weights, clip=str(own) if own.is_dir() else EVALUATION_CLIP)
 
 
 def with_tokens(recipe: OrganismRecipe, out: Path) -> JanusModel:

@@ -3,6 +3,7 @@
 from bifrons.protocol.model import (
     AdapterSettings,
     Answer,
+    Divergence,
     Drawing,
     Identity,
     LogProbs,
@@ -14,6 +15,7 @@ from bifrons.protocol.model import (
 __all__ = [
     "AdapterSettings",
     "Answer",
+    "Divergence",
     "Drawing",
     "Identity",
     "LogProbs",

@@ -112,6 +112,16 @@ class TokenLogProbs:
         return LogProbs(sums.view(-1, 2), counts.view(-1, 2))
 
 
+@dataclass(frozen=True, slots=True)
+class Divergence:
+    """KL(policy || reference) at the predicted positions of responses, summed over their tokens (nats), and their token
+    counts: both [pairs, 2], chosen first.
+    """
+
+    sums: Tensor
+    counts: Tensor
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdapterSettings:
     """LoRA on the language model's projections (Hu et al. 2021). `train_head` adds a trainable fp32 copy of the image
@@ -170,6 +180,12 @@ class UnifiedModel(Protocol):
 
     def log_probs(self, packed: Any) -> LogProbs:
         """The sums of `token_log_probs` over whole responses, in fp32. Differentiable."""
+        ...
+
+    def token_kl(self, packed: Any) -> Divergence:
+        """KL of the model with its adapter from its base, teacher-forced on the packed responses: exact over the
+        vocabulary at each predicted position, in fp32. Not differentiable.
+        """
         ...
 
     def count_tokens(self, pair: Pair) -> tuple[int, int]:

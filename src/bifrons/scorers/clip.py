@@ -13,6 +13,7 @@ from transformers import AutoTokenizer, CLIPModel
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 
 from bifrons.checkpoints import find_checkpoint, no_progress_bar
+from bifrons.records.pictures import to_image
 
 EMBEDDED = {
     "scenes-curation": "organism/weights/clip_curation",
@@ -28,6 +29,7 @@ class ClipScorer:
         self.tokenizer = tokenizer
         self.processor = processor
         self.name = name
+        self.on_scenes = name in EMBEDDED
         digest = hashlib.sha256()
         for key, tensor in sorted(network.state_dict().items()):
             digest.update(key.encode())
@@ -36,13 +38,28 @@ class ClipScorer:
 
     @torch.inference_mode()
     def embed_images(self, images: Sequence[Any], batch_size: int = 64) -> Tensor:
-        """Unit vectors, [images, width], of PIL images or pixels [height, width, 3]."""
+        """Unit vectors, [images, width], of encoded bytes, paths, PIL images or pixels [height, width, 3]."""
         made: list[Tensor] = []
         for start in range(0, len(images), batch_size):
-            pixels = self.processor(list(images[start : start + batch_size]), return_tensors="pt")["pixel_values"]
+            pixels = self.pixels(images[start : start + batch_size])
             hidden = self.network.vision_model(pixel_values=pixels).pooler_output
             made.append(normalize(self.network.visual_projection(hidden).float(), dim=-1))
         return torch.cat(made)
+
+    @torch.inference_mode()
+    def layers(self, images: Sequence[Any], batch_size: int = 64) -> list[Tensor]:
+        """What each layer of the vision tower sees at each patch, [images, patches, width] a layer, the class token
+        left out.
+        """
+        made: list[list[Tensor]] = []
+        for start in range(0, len(images), batch_size):
+            pixels = self.pixels(images[start : start + batch_size])
+            states = self.network.vision_model(pixel_values=pixels, output_hidden_states=True).hidden_states
+            made.append([state[:, 1:].float() for state in states[1:]])
+        return [torch.cat(parts) for parts in zip(*made, strict=True)]
+
+    def pixels(self, images: Sequence[Any]) -> Tensor:
+        return self.processor([to_image(image) for image in images], return_tensors="pt")["pixel_values"]
 
     @torch.inference_mode()
     def embed_texts(self, texts: Sequence[str], batch_size: int = 64) -> Tensor:
@@ -72,10 +89,15 @@ class ClipScorer:
         return (100 * (self.embed_images(images) * self.embed_texts(texts)).sum(dim=-1)).tolist()
 
 
-def load_clip(name: str) -> ClipScorer:
-    """A scorer by its embedded name, or from a folder or hub name of a CLIP checkpoint (safetensors only)."""
+def load_clip(name: str, processor: str = "") -> ClipScorer:
+    """A scorer by its embedded name, or from a folder or hub name of a CLIP checkpoint (safetensors only).
+
+    `processor` names another place for tokenizer and image processor, where the weights stand alone. Raises ValueError
+    for a name that is none of these.
+    """
     folder = find_checkpoint(name, EMBEDDED, kind="CLIP").folder
+    beside = find_checkpoint(processor, EMBEDDED, kind="CLIP").folder if processor else folder
     with no_progress_bar():
         network = CLIPModel.from_pretrained(folder, use_safetensors=True, trust_remote_code=False, dtype=torch.float32)
-    tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
-    return ClipScorer(network, tokenizer, CLIPImageProcessorPil.from_pretrained(folder), name)
+    tokenizer = AutoTokenizer.from_pretrained(beside, trust_remote_code=False)
+    return ClipScorer(network, tokenizer, CLIPImageProcessorPil.from_pretrained(beside), name)

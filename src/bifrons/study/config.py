@@ -81,6 +81,10 @@ class EvaluationSection(Section):
     max_new_tokens: Positive = 64
     batch_size: Positive = 32  # a matter of memory; part of a result's identity only where arithmetic is not fp32
     clip: str = "scenes-evaluation"
+    pick_score: str = ""  # folder or hub name of PickScore's CLIP-H; empty leaves the metric out, as with the next two
+    inception: str = ""  # safetensors file of Inception v3, for FID
+    lpips: str = ""  # safetensors file of LPIPS
+    kl_pairs: Annotated[int, Field(ge=0)] = 64  # training pairs a face that the divergence from the base is taken on
     seed: int = 0
 
 
@@ -233,10 +237,10 @@ def check(path: Path, config: StudyConfig) -> None:
             raise ValueError(f"{path}: data.{key}: {named}: no such file or folder")
     if config.data.generation_kind == "planted" and config.data.source != "scenes":
         raise ValueError(f"{path}: planted pairs are made of scenes, and data.source is {config.data.source!r}")
-    if config.data.curation_clip == config.evaluation.clip:
-        raise ValueError(
-            f"{path}: data.curation_clip and evaluation.clip are the same network, {config.evaluation.clip!r}"
-        )
+    for judge in ("clip", "pick_score"):
+        if config.data.curation_clip == getattr(config.evaluation, judge):
+            name = config.data.curation_clip
+            raise ValueError(f"{path}: data.curation_clip and evaluation.{judge} are the same network, {name!r}")
 
 
 def check_axes(path: Path, config: StudyConfig) -> None:

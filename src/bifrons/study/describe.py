@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bifrons.evaluation import METRICS
+from bifrons.evaluation import METRICS, Metric
 from bifrons.study.cells import BASE
 from bifrons.study.config import POST_HOC
 
@@ -32,17 +33,29 @@ METHODS: dict[str, tuple[str, str]] = {
 }
 
 
-def describe_metrics() -> list[dict[str, Any]]:
+def shown_metrics(evaluations: Sequence[Mapping[str, Any]]) -> list[Metric]:
+    """All metrics, less the optional ones that no evaluation has a score of."""
+    scores = [evaluation["scores"] for evaluation in evaluations if evaluation]
+    return [
+        metric
+        for metric in METRICS.values()
+        if not metric.optional
+        or any(s[metric.name]["items"] or s[metric.name]["value"] is not None for s in scores if metric.name in s)
+    ]
+
+
+def describe_metrics(evaluations: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return [
         {
             "name": m.name,
             "label": m.label,
             "direction": m.direction,
+            "unit": m.unit,
             "task": m.task,
             "primary": m.primary,
             "description": m.description,
         }
-        for m in METRICS.values()
+        for m in shown_metrics(evaluations)
     ]
 
 

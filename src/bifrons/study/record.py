@@ -37,7 +37,7 @@ def write_study_record(
             "model_label": f"{identity.name} ({identity.family}, {millions:.1f} M parameters)",
             "created": created,
             "settings": flat(config.model_dump(mode="json", exclude={"title", "description", "claims", "vary"})),
-            "metrics": describe_metrics(),
+            "metrics": describe_metrics([outcome.evaluation for outcome in outcomes]),
             "methods": describe_methods(
                 list(dict.fromkeys([BASE, *config.methods, *(o.cell.method for o in outcomes)]))
             ),

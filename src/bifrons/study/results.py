@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bifrons.claims import pack_scores
-from bifrons.evaluation import METRICS
 from bifrons.records import read_json, write_json
 from bifrons.stats import Interval, bonferroni, compare_items, holm, moments_of, summarise, welch_from_moments
 from bifrons.study.cells import BASE
 from bifrons.study.config import Setting, StudyConfig
+from bifrons.study.describe import shown_metrics
 from bifrons.training import versions
 
 if TYPE_CHECKING:
@@ -48,10 +48,11 @@ def write_results(study: str, config: StudyConfig, folder: Path, outcomes: list[
     for outcome in outcomes:
         cell = outcome.cell
         groups.setdefault((cell.model, cell.method, cell.shown), []).append(outcome)
+    metrics = [metric.name for metric in shown_metrics([outcome.evaluation for outcome in outcomes])]
     rows = [
         row_of(group, metric, found, groups[group[0], BASE, ()], config.margin)
         for group, found in groups.items()
-        for metric in METRICS
+        for metric in metrics
     ]
     varied = {(o.cell.model, o.cell.method, o.cell.shown) for o in outcomes if o.cell.setting}
     for model in config.all_models:

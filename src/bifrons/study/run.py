@@ -15,6 +15,7 @@ from bifrons.study.config import StudyConfig
 from bifrons.study.controls import run_controls
 from bifrons.study.gallery import write_gallery
 from bifrons.study.jobs import crew, run_together
+from bifrons.study.length import write_length
 from bifrons.study.progress import StudyProgress
 from bifrons.study.record import write_study_record
 from bifrons.study.results import write_results
@@ -76,6 +77,7 @@ def run_locked(config: StudyConfig, name: str, folder: Path, progress: StudyProg
     first = config.under(config.all_models[0], ())
     loaded, data = bench.model(first.model), bench.data(first)
     write_results(name, config, folder, outcomes)
+    write_length(folder, outcomes)
     write_gallery(config, folder, [o for o in outcomes if o.cell.model == first.model], loaded, data)
     write_study_record(name, config, folder, outcomes, loaded.identity, data)
     write_claims(folder, config.claims, config.margin)

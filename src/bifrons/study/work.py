@@ -171,17 +171,18 @@ def evaluated(context: Context, cell: Cell, key: str) -> dict[str, Any]:
     if not base and constants is None:
         raise ValueError("the base could not be evaluated, so nothing can be scored against it")
     folder = context.folder / key
-    examples = context.bench.data(context.bench.config.under(cell.model, ())).evaluation
+    data = context.bench.data(context.bench.config.under(cell.model, ()))  # the same for all cells of a model
     return evaluate_model(
         context.bench.model(cell.model),
         None if base else folder / "adapter",
-        examples,
+        data.evaluation,
         context.bench.config.evaluation,
         context.bench.clip,
         seed=cell.seed,
         constants=constants,
         folder=folder,
-        report=context.progress.asker(len(examples)),
+        pairs={"understanding": data.understanding, "generation": data.generation},
+        report=context.progress.asker(len(data.evaluation)),
     )
 
 

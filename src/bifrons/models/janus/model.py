@@ -18,13 +18,14 @@ from torch.nn.functional import normalize
 from bifrons.gradients import SharedParameter
 from bifrons.models.janus import adapter as adapters
 from bifrons.models.janus.answering import answer_tokens
+from bifrons.models.janus.divergence import kl_of_heads
 from bifrons.models.janus.drawing import draw_codes
 from bifrons.models.janus.forward import hidden_at
 from bifrons.models.janus.merging import save_merged
 from bifrons.models.janus.packing import CODE, FEATURE, Packed, pack_generation, pack_understanding
 from bifrons.models.janus.prompts import PROMPT_VERSION, Prompts
 from bifrons.models.pictures import Picture, to_image
-from bifrons.protocol import AdapterSettings, Answer, Drawing, Identity, LogProbs, Sampling, TokenLogProbs
+from bifrons.protocol import AdapterSettings, Answer, Divergence, Drawing, Identity, LogProbs, Sampling, TokenLogProbs
 from bifrons.records import GenerationPair, Pair, UnderstandingPair, content_hash
 
 Report = Callable[[int], None]
@@ -156,6 +157,17 @@ class JanusModel:
 
     def log_probs(self, packed: Packed) -> LogProbs:
         return self.token_log_probs(packed).summed()
+
+    @torch.no_grad()
+    def token_kl(self, packed: Packed) -> Divergence:
+        policy = hidden_at(self.core.language_model, self.embed(packed), packed)
+        with self.base_only():
+            reference = hidden_at(self.core.language_model, self.embed(packed), packed)
+        each = kl_of_heads(lambda hidden: self.head(packed.task, hidden), self.base_only, policy, reference)
+        sequence = packed.sequence.to(self.device)
+        sums = torch.zeros(2 * packed.num_pairs, device=self.device).index_add(0, sequence, each)
+        counts = torch.bincount(sequence, minlength=2 * packed.num_pairs)
+        return Divergence(sums.view(-1, 2), counts.view(-1, 2))
 
     # Adapter
 
