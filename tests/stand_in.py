@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -98,4 +99,46 @@ def one_object_less(scene: Scene, temperature: float) -> Scene:
     return Scene(scene.background, scene.objects[1:]) if temperature > 0.9 else scene
 
 
-__all__ = ["ByVerifier", "StandIn", "code_scene", "one_object_less", "scene_codes"]
+class Painter(StandIn):
+    """Its codes are the 4 x 4 grey levels that it sees of a photograph; prompt, seed and item decide what it draws."""
+
+    num_image_tokens = 16
+
+    def draw(self, prompts: Sequence[str], sampling: Sampling, report: Any = None) -> list[Drawing]:
+        self.calls.append(sampling)
+        drawn: list[Drawing] = []
+        for i, prompt in zip(sampling.items or range(len(prompts)), prompts, strict=True):
+            rng = np.random.default_rng([sampling.seed, i, zlib.crc32(prompt.encode())])
+            codes = tuple(rng.integers(0, 256, 16).tolist())
+            drawn.append(Drawing(codes, self.decode([codes])[0]))
+        return drawn
+
+    def encode(self, images: Sequence[Any]) -> list[tuple[int, ...]]:
+        from bifrons.models.pictures import to_image
+
+        levels = [np.asarray(to_image(image).convert("L").resize((4, 4))) for image in images]
+        return [tuple(level.flatten().tolist()) for level in levels]
+
+    def decode(self, codes: Sequence[Sequence[int]]) -> list[Any]:
+        levels = [np.array(row, np.uint8).reshape(4, 4, 1).repeat(3, axis=2) for row in codes]
+        return [level.repeat(8, axis=0).repeat(8, axis=1) for level in levels]
+
+
+class ByBrightness:
+    """A stand-in for a CLIP: the brighter, the better."""
+
+    name = "brightness"
+
+    def scores(self, images: Sequence[Any], texts: Sequence[str]) -> list[float]:
+        return [float(np.mean(image)) for image, _ in zip(images, texts, strict=True)]
+
+
+__all__ = [
+    "ByBrightness",
+    "ByVerifier",
+    "Painter",
+    "StandIn",
+    "code_scene",
+    "one_object_less",
+    "scene_codes",
+]

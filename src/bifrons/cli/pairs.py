@@ -73,7 +73,7 @@ def build(
     if out.exists():
         raise ValueError(f"{out}: exists already, and nothing is overwritten")
     wanted = Source(
-        source=source.value,
+        source=source.value,  # type: ignore[arg-type]
         captions=captions,
         instances=instances,
         images=images,
@@ -143,7 +143,11 @@ def check(
     from bifrons.sources import Source, refuse_overlap
 
     wanted = Source(
-        source=source.value, captions=captions, images=images, table=table, evaluation_share=evaluation_share
+        source=source.value,  # type: ignore[arg-type]
+        captions=captions,
+        images=images,
+        table=table,
+        evaluation_share=evaluation_share,
     )
     training: dict[str, str] = {}
     for file in files:

@@ -20,7 +20,8 @@ from bifrons.records.pictures import to_image
 from bifrons.sources.rows import Row, picture, read_rows
 
 PLACEHOLDER = "<image>"  # where plain prompts of several data sets put their image
-SCORES = {"chosen_score": ("chosen_score", "score_chosen"), "rejected_score": ("rejected_score", "score_rejected")}
+CHOSEN_SCORE = ("chosen_score", "score_chosen")
+REJECTED_SCORE = ("rejected_score", "score_rejected")
 
 
 def read_trl(where: str | Path, images: Path | None = None) -> list[UnderstandingPair]:
@@ -38,7 +39,12 @@ def read_trl(where: str | Path, images: Path | None = None) -> list[Understandin
         answers = [
             said(side, "assistant", f"{place}: {name}") for name, side in (("chosen", chosen), ("rejected", rejected))
         ]
-        scores = {name: score(row, columns, place) for name, columns in SCORES.items()}
+        origin = Provenance(
+            builder="imported",
+            details={"from": Path(where).name},
+            chosen_score=score(row, CHOSEN_SCORE, place),
+            rejected_score=score(row, REJECTED_SCORE, place),
+        )
         try:
             pair = UnderstandingPair(
                 id=str(row["id"] if row.get("id") is not None else f"{Path(where).stem}-{number}"),
@@ -47,7 +53,7 @@ def read_trl(where: str | Path, images: Path | None = None) -> list[Understandin
                 chosen=answers[0],
                 rejected=answers[1],
                 kind=str(row.get("kind") or ""),
-                provenance=Provenance(builder="imported", details={"from": Path(where).name}, **scores),
+                provenance=origin,
             )
         except ValueError as error:
             raise ValueError(str(error) if str(error).startswith(place) else f"{place}: {error}") from None
