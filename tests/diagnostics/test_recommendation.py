@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from made import batches_of, random_batches
 
@@ -96,6 +96,7 @@ def test_equal_batches_have_no_interval_and_still_an_answer() -> None:
     assert found.case == "dominated" and "equal" in found.sentences[0]
 
 
+@settings(deadline=None, max_examples=60, derandomize=True)
 @given(st.floats(1e-4, 1e4), st.floats(-1, 1))
 def test_equation_7_against_vectors(ratio: float, cosine: float) -> None:
     """The angle of a sum of two plane vectors to the second."""
@@ -107,6 +108,7 @@ def test_equation_7_against_vectors(ratio: float, cosine: float) -> None:
         assert along_generation(ratio, cosine) == pytest.approx(total[0] / length, abs=1e-6)
 
 
+@settings(deadline=None, max_examples=60, derandomize=True)
 @given(st.floats(1e-4, 1e4))
 def test_balanced_weights_make_equal_lengths(ratio: float) -> None:
     w_u, w_g = balanced_weights(ratio)

@@ -13,6 +13,7 @@ from bifrons.diagnostics.estimate import Estimate, Within, geometric_mean_of, me
 from bifrons.stats import linear_slope, one_sample
 
 NUM_PERMUTATIONS = 2000
+_CELLS_AT_ONCE = 1 << 20
 FEWEST_BATCHES = 5  # below 5 the smallest p that permutations of few layers can give says nothing
 
 
@@ -105,13 +106,14 @@ def uniformity(batches: Sequence[Batch], margin: float, seed: int = 0) -> Unifor
 def permutation_p(deviation_BL: NDArray[np.float64], seed: int) -> float:
     """The share of shuffles, the data's own among them, in which the layers' means lie at least as far apart."""
     rng = np.random.default_rng([seed, 3])
-    seen = spread(deviation_BL)
-    shuffled = [spread(rng.permuted(deviation_BL, axis=1)) for _ in range(NUM_PERMUTATIONS)]
-    return (1 + sum(value >= seen * (1 - 1e-12) for value in shuffled)) / (1 + NUM_PERMUTATIONS)
-
-
-def spread(deviation_BL: NDArray[np.float64]) -> float:
-    return float(deviation_BL.mean(axis=0).var())
+    seen = float(deviation_BL.mean(axis=0).var())
+    at_once = max(1, _CELLS_AT_ONCE // deviation_BL.size)
+    wider = 0
+    for start in range(0, NUM_PERMUTATIONS, at_once):
+        count = min(at_once, NUM_PERMUTATIONS - start)
+        shuffled_PBL = rng.permuted(np.broadcast_to(deviation_BL, (count, *deviation_BL.shape)), axis=2)
+        wider += int((shuffled_PBL.mean(axis=1).var(axis=1) >= seen * (1 - 1e-12)).sum())
+    return (1 + wider) / (1 + NUM_PERMUTATIONS)
 
 
 def joined(every: Sequence[Within], margin: float) -> Within:

@@ -41,7 +41,7 @@ class Replay:
         return min(values), max(values)
 
     def as_json(self) -> dict[str, Any]:
-        """The layout of `replay.json`: summaries, and the weights as two lists."""
+        """Summaries, and the weights as two lists."""
         return {
             "strategy": self.strategy,
             "understanding": [w.understanding for w in self.weights],
@@ -125,3 +125,8 @@ def generation_share(step: StepRecord, weights: Weights) -> float | None:
     cosine, ratio = step.gramian.cosine, step.gramian.generation_over_understanding
     assert cosine is not None and ratio is not None
     return along_generation(ratio * weights.generation / weights.understanding, cosine) ** 2
+
+
+def as_json(replays: Sequence[Replay]) -> dict[str, Any]:
+    """The layout of `replay.json`."""
+    return {"caveat": CAVEAT, "replays": [replay.as_json() for replay in replays]}

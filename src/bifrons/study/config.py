@@ -88,6 +88,9 @@ class EvaluationSection(Section):
     seed: int = 0
 
 
+INTERVENTION_BATCHES = 40  # at most; each costs a backward for every cut
+
+
 class DiagnosisSection(Section):
     """Gradients of the untrained model; 0 batches leaves the diagnosis out. `intervention` also scores the first tokens
     alone, to see what token counts do to the ratio of norms.

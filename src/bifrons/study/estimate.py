@@ -16,7 +16,7 @@ from bifrons.records import GenerationPair, Provenance, Task, UnderstandingPair
 from bifrons.sources import scene_examples
 from bifrons.strategies import make_strategy
 from bifrons.study.cells import cells_of
-from bifrons.study.config import StudyConfig
+from bifrons.study.config import INTERVENTION_BATCHES, StudyConfig
 
 REPEATS = 5
 
@@ -45,7 +45,8 @@ def estimate(config: StudyConfig, jobs: int = 1) -> str:
         built = {config.under(name, cell.setting).data: None for cell in cells if cell.model == name}
         pairs = 2 * response * own.data.understanding_questions
         pairs += 2 * response * sum(data.generation_prompts for data in built)
-        diagnosis = config.diagnosis.batches * sum(seconds.values())
+        cut_batches = min(config.diagnosis.batches, INTERVENTION_BATCHES) * config.diagnosis.intervention
+        diagnosis = (config.diagnosis.batches + 2 * cut_batches) * sum(seconds.values())
         controls = config.controls.planted_steps * seconds["generation"] * bool(config.controls.planted)
         controls += config.controls.overfit_steps * sum(seconds.values()) * bool(config.controls.overfit)
         total += pairs + diagnosis + controls

@@ -11,7 +11,7 @@ from bifrons.diagnostics.store import DiagnosisSettings, define, run_diagnosis
 from bifrons.records import read_json, run_key, write_json
 from bifrons.study.bench import Bench
 from bifrons.study.cells import Cell, cells_of
-from bifrons.study.config import StudyConfig
+from bifrons.study.config import INTERVENTION_BATCHES, StudyConfig
 from bifrons.study.controls import run_controls
 from bifrons.study.gallery import write_gallery
 from bifrons.study.jobs import crew, run_together
@@ -20,8 +20,6 @@ from bifrons.study.progress import StudyProgress
 from bifrons.study.record import write_study_record
 from bifrons.study.results import write_results
 from bifrons.study.work import Context, Outcome, failure, run_cell
-
-INTERVENTION_BATCHES = 40  # one of them costs as much as several of the diagnosis
 
 
 def run_study(
