@@ -17,7 +17,7 @@ KNOWN = {"base": "owner/model", "fingerprint": "abc", "revision": "0" * 40}
 
 def row(metric: str, **values: Any) -> dict[str, Any]:
     numbers = {"mean": 2.5, "ci95": [2.25, 2.75], "delta": 0.125, "delta_ci95": [-0.1, 0.35], "n": 60}
-    made = {"method": "pcgrad", "metric": metric, "setting": {}, "seeds": [0, 1]}
+    made = {"model": "owner/model", "method": "pcgrad", "metric": metric, "setting": {}, "seeds": [0, 1]}
     return made | numbers | values
 
 
@@ -56,6 +56,7 @@ def study(folder: Path) -> Path:
     ]
     write_text(run / "steps.jsonl", "".join(step_to_line(step) + "\n" for step in steps))
     rows = [row("vqa_score"), row("clip_score", delta=None, delta_ci95=None), row("other", method="naive_joint")]
+    rows += [row("foreign", model="owner/small")]
     write_json(folder / "results.json", {"rows": [*rows, row("empty", mean=None)]})
     pairs = {"understanding": {"kept": 1300, "dropped": {}}, "generation": {"kept": 288, "file": "mine.parquet"}}
     metrics = [{"name": "vqa_score", "label": "VQA score"}]
@@ -64,7 +65,9 @@ def study(folder: Path) -> Path:
 
 
 def test_the_card_says_what_the_records_say(tmp_path: Path) -> None:
-    text = card_text("owner/model", "0" * 40, KNOWN, ADAPTER, history_of(study(tmp_path)), 1.23e-3, merged=True)
+    text = card_text(
+        "owner/model", "0" * 40, KNOWN, ADAPTER, history_of(study(tmp_path), "owner/model"), 1.23e-3, merged=True
+    )
     for part in (
         'base_model: "owner/model"',
         f"* Base: `owner/model` at revision `{'0' * 40}`, weights fingerprint `abc`.",
@@ -83,7 +86,7 @@ def test_the_card_says_what_the_records_say(tmp_path: Path) -> None:
         "DeepSeek Model License",
     ):
         assert part in text, part
-    assert "naive_joint" not in text and "empty" not in text
+    assert all(word not in text for word in ("naive_joint", "empty", "foreign"))
     assert text.startswith("---\n") and text.count("\n---\n") == 1
 
 

@@ -174,10 +174,7 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
         lambda f: edit(f, "tokenizer_config.json", image_token=None, boi_token=None),
         r"tokenizer has no image tokens \(image_token, boi_token\)",
     ),
-    "an image token that is a word": (
-        lambda f: edit(f, "tokenizer_config.json", eoi_token="what is it"),
-        r"tokenizer's eoi_token is 'what is it', which is 3 tokens",
-    ),
+    "no end of text": (lambda f: edit(f, "tokenizer_config.json", eos_token=None), "its tokenizer has no eos_token"),
     "more words than the model": (
         lambda f: edit(f, "config.json", text_config__vocab_size=12),
         r"tokenizer has \d+ tokens, and the language model knows 12",

@@ -63,7 +63,7 @@ def export_adapter(
     revision = "" if base else known.get("revision") or config.get("revision") or ""
     if not name:
         raise ValueError(f"{adapter}: does not say what its base is; name it with base")
-    history = history_of(adapter)
+    history = history_of(adapter, str(known.get("base") or name))
     rounding: float | None = None
     part = out.with_name(f".{out.name}.part")
     shutil.rmtree(part, ignore_errors=True)

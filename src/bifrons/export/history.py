@@ -22,8 +22,8 @@ class History:
     versions: dict[str, str] = field(default_factory=dict)
 
 
-def history_of(adapter: Path) -> History:
-    """Of an adapter at `<run>/adapter`, whose run may lie in a study's folder."""
+def history_of(adapter: Path, base: str = "") -> History:
+    """Of an adapter at `<run>/adapter`, whose run may lie in a study's folder; `base` picks one of a study's models."""
     run = adapter.absolute().parent
     config, record, status = (json_of(run / file) for file in ("config.json", "record.json", "status.json"))
     study, results = json_of(run.parent / "study.json"), json_of(run.parent / "results.json")
@@ -33,6 +33,7 @@ def history_of(adapter: Path) -> History:
         row
         for row in results.get("rows", [])
         if row.get("method") == method and (row.get("setting") or {}) == setting and row.get("mean") is not None
+        if row.get("model", base) == base
     ]
     steps = read_steps(run / "steps.jsonl") if (run / "steps.jsonl").is_file() else []
     weights = None

@@ -27,7 +27,13 @@ def estimate(config: StudyConfig, jobs: int = 1) -> str:
     lines, total = [f"{len(cells)} cells"], 0.0
     for name in config.all_models:
         own = config.under(name, ())
-        model = load(name, revision=config.revision)
+        try:
+            model = load(name, revision=config.revision)
+        except ValueError as error:
+            lines += [f"  {cell.name}" for cell in cells if cell.model == name]
+            lines.append(f"no times: {error}")
+            lines.append("`bifrons models --shapes` estimates the published sizes from their shapes alone")
+            continue
         seconds, evaluation = step_seconds(model, own), evaluation_seconds(model, own)
         if config.models:
             lines.append(f"{name}:")
@@ -56,6 +62,8 @@ def estimate(config: StudyConfig, jobs: int = 1) -> str:
             ("positive controls", controls),
         ):
             lines.append(f"  {what:56} {cost:8.0f} s")
+    if total == 0:
+        return "\n".join(lines)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
     where = f"{jobs} processes of one thread" if jobs > 1 else f"{torch.get_num_threads()} threads"
     lines.append(f"about {total / 60:.1f} minutes and {peak * max(1, jobs):.1f} GiB on this machine ({where})")

@@ -33,6 +33,8 @@ def write_study_record(
             "title": config.title,
             "description": config.description,
             "model": identity.name,
+            "model_revision": identity.revision,
+            "model_fingerprint": identity.fingerprint,
             "models": list(config.all_models),
             "model_label": f"{identity.name} ({identity.family}, {millions:.1f} M parameters)",
             "created": created,

@@ -12,7 +12,7 @@ from transformers import JanusForConditionalGeneration
 from bifrons.checkpoints import no_progress_bar
 from bifrons.models.janus.files import read_config, read_processor
 from bifrons.models.janus.model import JanusModel
-from bifrons.models.janus.weights import check_weights
+from bifrons.models.janus.weights import check_weights, stored_shapes
 from bifrons.protocol import Identity
 
 
@@ -29,9 +29,10 @@ def from_folder(
     All of them are checked against each other before any weight is read. Raises ValueError with a sentence that says
     what is wrong.
     """
+    stored = stored_shapes(folder, name)
     config = read_config(folder, name)
     processor = read_processor(folder, name, config)
-    check_weights(folder, name, config)
+    check_weights(stored, name, config)
     with no_progress_bar():
         network: Any = JanusForConditionalGeneration.from_pretrained(
             folder,

@@ -16,11 +16,8 @@ Shapes = dict[str, tuple[int, ...]]
 SHOWN = 3
 
 
-def check_weights(folder: Path, name: str, config: Any) -> None:
-    """Raises ValueError for a file that is missing or damaged, and for weights that are missing, unknown or of another
-    shape, each with names.
-    """
-    found = stored_shapes(folder, name)
+def check_weights(found: Shapes, name: str, config: Any) -> None:
+    """Raises ValueError for weights that are missing, unknown or of another shape, each with names."""
     with torch.device("meta"):
         wanted = {key: tuple(t.shape) for key, t in JanusForConditionalGeneration(config).state_dict().items()}
     missing, unknown = sorted(set(wanted) - set(found)), sorted(set(found) - set(wanted))
@@ -43,7 +40,10 @@ def listed(names: list[str]) -> str:
 
 
 def stored_shapes(folder: Path, name: str) -> Shapes:
-    """Names and shapes that the files' headers say, whether one file or shards with an index."""
+    """Names and shapes that the files' headers say, whether one file or shards with an index.
+
+    Raises ValueError for a file that is missing or damaged.
+    """
     if (folder / SINGLE).is_file():
         files = [SINGLE]
     elif (folder / INDEX).is_file():
