@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import json
-import resource
 import subprocess
 import sys
 import time
@@ -16,7 +15,7 @@ from torch import Tensor
 
 from benchmarks.arithmetic import Shapes
 from benchmarks.baselines.two_model import TwoModel, generation_batch, understanding_batch
-from benchmarks.machine import limits
+from benchmarks.machine import limits, peak_memory
 from benchmarks.measure import Paired, Row, speed_row, synchronise, timed
 from benchmarks.subjects import DTYPES, SUBJECTS, Subject, forget_features, generation_pairs, understanding_pairs
 from bifrons import align
@@ -240,7 +239,7 @@ def one_side(name: str, side: str, device: str, steps: int = 2) -> dict[str, flo
         baseline = TwoModel(policy, copy.deepcopy(policy), subject.adapter)
         for u, g in batches:
             baseline.step(u, g)
-    return {"bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024.0}
+    return {"bytes": peak_memory()}
 
 
 if __name__ == "__main__":
