@@ -10,6 +10,7 @@ from bifrons.protocol import Sampling
 
 QUESTIONS, IMAGES, LIMIT = 16, 4, 32
 BAR = 2.0
+REPEATS = {"organism": 9, "slice": 3, "1b": 5}
 
 
 def run(quick: bool, device: str) -> list[Row]:
@@ -33,7 +34,7 @@ def run(quick: bool, device: str) -> list[Row]:
                 return generate.answer(model.network, model.processor, images, questions, LIMIT, eos)
 
         same = sum(a == b for a, b in zip(ours(), theirs(), strict=True)) / QUESTIONS
-        made = paired(theirs, ours, repeats=2 if quick else 7, seconds=45, warm=False)
+        made = paired(theirs, ours, repeats=2 if quick else REPEATS[name.split()[0]], warm=False)
         rows.append(
             speed_row(
                 made,

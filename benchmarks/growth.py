@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import resource
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,6 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from benchmarks import machine
 from benchmarks.measure import Row, timed
 from benchmarks.subjects import SUBJECTS, Subject, generation_pairs, prompts, understanding_pairs
 from bifrons.models.janus.model import JanusModel
@@ -124,4 +124,4 @@ if __name__ == "__main__":
     own = SUBJECTS["organism"].build()
     own.add_adapter(SUBJECTS["organism"].adapter)
     step(own, SUBJECTS["organism"], int(sys.argv[1]))
-    print(json.dumps(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024))
+    print(json.dumps(machine.peak_memory() / 1024**2))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import resource
 import time
 from collections.abc import Callable
 from importlib.metadata import version
@@ -39,6 +40,17 @@ def processor_name() -> str:
     return next(
         (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.processor()
     )
+
+
+def peak_memory() -> float:
+    """Bytes: the largest resident set of this process. Of this image only: what `getrusage` says includes the parent
+    that a child was forked from.
+    """
+    status = Path("/proc/self/status")
+    if status.is_file():
+        line = next(line for line in status.read_text(encoding="utf-8").splitlines() if line.startswith("VmHWM"))
+        return 1024.0 * int(line.split()[1])
+    return 1024.0 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def matrix_rate(dtype: torch.dtype, device: str = "cpu", *, rows: int = 1024, width: int = 2048) -> float:

@@ -72,17 +72,12 @@ class Row:
         return measured >= self.bar if self.better == "higher" else measured <= self.bar
 
 
-def paired(
-    baseline: Callable[[], Any], ours: Callable[[], Any], *, repeats: int, seconds: float = math.inf, warm: bool = True
-) -> Paired:
-    """Both sides in turn, the first one alternating, until `repeats` or, after two, until `seconds` are over."""
+def paired(baseline: Callable[[], Any], ours: Callable[[], Any], *, repeats: int, warm: bool = True) -> Paired:
+    """Both sides in turn, the first one alternating."""
     if warm:
         baseline(), ours()
-    began = time.perf_counter()
     taken: dict[str, list[float]] = {"baseline": [], "ours": []}
     for repeat in range(repeats):
-        if repeat >= 2 and time.perf_counter() - began > seconds:
-            break
         sides = [("baseline", baseline), ("ours", ours)]
         for name, work in sides if repeat % 2 == 0 else sides[::-1]:
             taken[name].append(timed(work))

@@ -101,3 +101,15 @@ def test_the_last_layer_at_asked_positions_is_the_whole_one(monkeypatch: pytest.
     assert (taken[0][1] - taken[1][1]).norm() <= 1e-5 * taken[1][1].norm() and taken[1][1].norm() > 0
     assert not torch.equal(taken[0][0], taken[1][0]), "the two ways differ in their roundings, so both were taken"
     assert sums_of(model, pairs).shape == (4, 2)
+
+
+@torch.no_grad()
+def test_a_sharded_body_is_called_whole(model: JanusModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    """FSDP2 marks its modules by their methods; parts of a layer cannot be called there."""
+    packed = model.pack(PAIRS)
+    monkeypatch.setattr(forward, "MOST_ASKED", 0.0)
+    whole = model.log_probs(packed).sums
+    monkeypatch.setattr(forward, "MOST_ASKED", 1.0)
+    monkeypatch.setattr(forward, "last_layer_at", None)
+    model.core.language_model.unshard = lambda: None
+    assert torch.equal(model.log_probs(packed).sums, whole)

@@ -84,11 +84,13 @@ def read_questions(
     seen = torch.cat([features(holder[head]) for head in different_heads])
     embeds[(ids == prompts.image_id) & valid] = seen.reshape(-1, embeds.shape[-1])
     reader = Decoder(body, len(different_heads), ids.shape[1])
-    reader.read(embeds, valid.to(body.device))
+    reader.read(embeds, valid.to(body.device), goes_on=True)
 
     ids, valid = left_padded([list(tail) for _, tail in different_tails], prompts.pad_id)
     of_head = torch.tensor([different_heads.index(head) for head, _ in different_tails], device=body.device)
-    reader = reader.continued(of_head, reader.filled + ids.shape[1])
+    reader = reader.continued(of_head, reader.filled + ids.shape[1] + limit)
     hidden = reader.read(body.embed(ids.to(body.device)), valid.to(body.device))
+    if len(different_tails) == len(chosen):
+        return hidden, reader
     of_tail = torch.tensor([different_tails.index(tails[i]) for i in chosen], device=body.device)
-    return hidden[of_tail], reader.continued(of_tail, reader.filled + limit)
+    return hidden[of_tail], reader.continued(of_tail, reader.room)

@@ -89,8 +89,11 @@ class Decoder:
         self.bias_BT = torch.zeros(rows, room, **options)
         self.lengths_B = torch.zeros(rows, dtype=torch.long, device=body.device)
 
-    def read(self, embeds_BLD: Tensor, valid_BL: Tensor) -> Tensor:
-        """Append tokens to each row, padded on the left; the hidden state after each row's last one, [B, D]."""
+    def read(self, embeds_BLD: Tensor, valid_BL: Tensor, *, goes_on: bool = False) -> Tensor:
+        """Append tokens to each row, padded on the left; the hidden state after each row's last one, [B, D].
+
+        Where reading `goes_on`, nothing is predicted yet and no state is made, [B, 0, D].
+        """
         start, stop = self.filled, self.filled + embeds_BLD.shape[1]
         if not bool(valid_BL.all()):
             self.padded = True
@@ -102,9 +105,10 @@ class Decoder:
             seen = torch.ones(stop, stop, dtype=torch.bool, device=valid_BL.device).tril()[start:]
             itself = torch.eye(stop, dtype=torch.bool, device=valid_BL.device)[start:]  # padding: else a row of no keys
             mask = ((seen & ~self.hidden_BT[:, None, :stop]) | itself)[:, None]
-        states = self.forward(embeds_BLD, self.cosine_TE[places][:, :, None], self.sine_TE[places][:, :, None], mask)
+        cosine, sine = self.cosine_TE[places][:, :, None], self.sine_TE[places][:, :, None]
+        states = self.forward(embeds_BLD, cosine, sine, mask, asked=0 if goes_on else 1)
         self.lengths_B = self.lengths_B + valid_BL.sum(dim=1)
-        return states[:, -1]
+        return states if goes_on else states[:, 0]
 
     def step(self, embeds_BD: Tensor) -> Tensor:
         """Append one token to each row; the hidden state after it, [B, D]."""
@@ -114,31 +118,38 @@ class Decoder:
             mask = self.bias_BT[:, None, None, : self.filled + 1]
         else:
             cosine, sine, mask = self.cosine_TE[self.filled], self.sine_TE[self.filled], None
-        states = self.forward(embeds_BD[:, None], cosine, sine, mask)
+        states = self.forward(embeds_BD[:, None], cosine, sine, mask, asked=1)
         self.lengths_B += 1
         return states[:, 0]
 
-    def forward(self, states_BLD: Tensor, cosine: Tensor, sine: Tensor, mask: Tensor | None) -> Tensor:
+    def forward(self, states_BLD: Tensor, cosine: Tensor, sine: Tensor, mask: Tensor | None, *, asked: int) -> Tensor:
+        """The states of the last `asked` tokens, 0 or 1: of the others the last layer's keys and values are enough."""
         body = self.body
         rows, length, _ = states_BLD.shape
         start, stop = self.filled, self.filled + length
+        self.filled = stop
         turned = body.heads + body.key_heads
         for layer, keys, values in zip(body.layers, self.keys_BKTE, self.values_BKTE, strict=True):
             mixed = layer.read.together(layer.before_attention(states_BLD)).view(rows, length, -1, body.width)
             queries_keys = rotate(mixed[:, :, :turned], cosine, sine).transpose(1, 2)
+            queries = queries_keys[:, : body.heads]
             keys[:, :, start:stop] = queries_keys[:, body.heads :]
             values[:, :, start:stop] = mixed[:, :, turned:].transpose(1, 2)
+            if layer is body.layers[-1] and length > asked:
+                states_BLD, queries = states_BLD[:, length - asked :], queries[:, :, length - asked :]
+                mask = None if mask is None else mask[:, :, length - asked :]
+                if not asked:
+                    return states_BLD
             attended = scaled_dot_product_attention(
-                queries_keys[:, : body.heads],
+                queries,
                 keys[:, :, :stop],
                 values[:, :, :stop],
                 attn_mask=mask,
-                is_causal=length > 1 and mask is None,
+                is_causal=queries.shape[2] > 1 and mask is None,
                 enable_gqa=body.heads != body.key_heads,
             )
-            states_BLD = states_BLD + layer.write.together(attended.transpose(1, 2).reshape(rows, length, -1))
+            states_BLD = states_BLD + layer.write.together(attended.transpose(1, 2).flatten(2))
             states_BLD = states_BLD + layer.mlp(states_BLD)
-        self.filled = stop
         return body.norm(states_BLD)
 
     def continued(self, rows: Tensor, room: int) -> Decoder:

@@ -22,7 +22,8 @@ def hidden_at(language_model: Any, embeds_RLD: Tensor, packed: Packed) -> Tensor
     device = embeds_RLD.device
     source, positions_RL = packed.source.to(device), packed.positions.to(device)
     asked, of_asked = source.unique(return_inverse=True)  # chosen and rejected start at one position
-    if packed.mask is None or len(asked) > MOST_ASKED * positions_RL.numel():
+    sharded = hasattr(language_model, "unshard")  # FSDP2 gathers weights where a whole layer is called, and only there
+    if packed.mask is None or sharded or len(asked) > MOST_ASKED * positions_RL.numel():
         hidden = language_model(
             inputs_embeds=embeds_RLD,
             attention_mask=None if packed.mask is None else packed.mask.to(device),
