@@ -84,9 +84,7 @@ class GapItem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JudgedGap:
-    """Everything that one judge said, by item: what the model answered about the real image, and the judge about both.
-
-    """
+    """All replies of one gap by item: the model about real images, the judge about drawings and real images."""
 
     judge: str
     questions: tuple[tuple[JudgeQuestion, ...], ...]
