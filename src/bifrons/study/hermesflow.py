@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +16,15 @@ from bifrons.evaluation.gap import METRICS as GAP_METRICS
 from bifrons.models import load
 from bifrons.pairs.homologous import inputs_of
 from bifrons.protocol import UnifiedModel
-from bifrons.records import HomologousRecord, JudgeQuestion, read_homologous, read_json, run_key, write_json
+from bifrons.records import (
+    HomologousRecord,
+    JudgeQuestion,
+    StepRecord,
+    read_homologous,
+    read_json,
+    run_key,
+    write_json,
+)
 from bifrons.scorers.clip import load_clip
 from bifrons.scorers.text_similarity import load_text_scorer
 from bifrons.sources import refuse_overlap, scene_examples
@@ -146,7 +155,7 @@ def next_round(bench: Bench, outcome: Outcome, method: Method, before: Outcome, 
                 outcome.seed,
                 before.done,
                 report=lambda count: progress.bar.update(steps, advance=count),
-                on_step=lambda step: progress.stepper(bench.config.training.steps)(step),
+                on_step=stepper(progress, bench.config.training.steps),
             )
             report = progress.asker(len(bench.evaluation))
             outcome.evaluation = evaluated(bench, outcome.done, outcome.seed, report)
@@ -160,6 +169,18 @@ def next_round(bench: Bench, outcome: Outcome, method: Method, before: Outcome, 
     kept = "" if outcome.done is None else f"{outcome.done.summary['kept']} of {len(bench.inputs)} records kept"
     progress.done(outcome.name, outcome.reason or kept)
     return outcome
+
+
+def stepper(progress: StudyProgress, steps: int) -> Callable[[StepRecord], None]:
+    """Told each training step; its bar begins with the first."""
+    shown: list[Callable[[StepRecord], None]] = []
+
+    def step(record: StepRecord) -> None:
+        if not shown:
+            shown.append(progress.stepper(steps))
+        shown[0](record)
+
+    return step
 
 
 def write_all(config: HermesFlowConfig, name: str, bench: Bench, outcomes: list[Outcome]) -> None:
@@ -199,7 +220,7 @@ def own_record(outcomes: list[Outcome]) -> dict[str, Any]:
 
 
 def example(outcomes: list[Outcome], bench: Bench) -> dict[str, Any] | None:
-    """The first kept record of the last round of the first chain, with its pictures."""
+    """The first kept record of the first round that was trained, with its pictures."""
     rounds = [o.done for o in outcomes if o.done is not None and o.done.records is not None]
     if not rounds or rounds[0].records is None:
         return None

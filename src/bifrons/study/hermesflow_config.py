@@ -81,7 +81,8 @@ class Condition(Section):
     """`of` is a metric; the cell of `method`, `round` and `setting` is compared with that of `against`, item by item.
 
     Against "" stands the value itself. The difference's paired bootstrap interval has to be `rule` of `value`: above or
-    below it, or not_above / not_below by more than `margin`.
+    below it, or not_above / not_below by more than `margin`. With `later_round` the further gain from `round` to that
+    one is taken off: above 0 then says that the first gain is the larger. `kind` keeps one kind of question.
     """
 
     of: str
@@ -92,6 +93,7 @@ class Condition(Section):
     against: str = "base"
     against_round: Annotated[int, Field(ge=0)] = 0
     against_setting: dict[str, int | float | str] = {}
+    later_round: Annotated[int, Field(ge=0)] = 0
     kind: str = ""
     value: float = 0.0
     margin: Annotated[float, Field(gt=0)] = 0.02

@@ -1,8 +1,9 @@
-"""Verdicts on the paper's claims, by the statistic, the margin and the rule that the study file fixed before the run."""
+"""Verdicts on the paper's claims, by the statistic, the margin and the rule that the study file fixed beforehand."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from bifrons.study.hermesflow_config import Claim, Condition
@@ -42,6 +43,9 @@ def judge(condition: Condition, points: Sequence[Point]) -> dict[str, Any]:
     chain = Chain(condition.method, tuple(condition.setting.items()), condition.round)
     other = Chain(condition.against, tuple(condition.against_setting.items()), condition.against_round)
     own = select(points, chain)
+    later = Chain(condition.method, chain.setting, condition.later_round)
+    if condition.later_round:
+        own = less_further_gain(own, select(points, later), condition.of)
     others = select(points, other) if condition.against else []
     result = None
     if own and (others or not condition.against):
@@ -49,7 +53,9 @@ def judge(condition: Condition, points: Sequence[Point]) -> dict[str, Any]:
     about = {
         "metric": condition.of,
         "kind": condition.kind,
-        "what": named(chain) + (f" less {named(other)}" if condition.against else ""),
+        "what": named(chain)
+        + (f" less {named(other)}" if condition.against else "")
+        + (f", less the further gain to round {condition.later_round}" if condition.later_round else ""),
         "rule": RULES[condition.rule].format(value=condition.value, margin=condition.margin),
     }
     if result is None:
@@ -57,6 +63,18 @@ def judge(condition: Condition, points: Sequence[Point]) -> dict[str, Any]:
     estimate, interval = result
     low, high = interval or (estimate, estimate)
     return about | {"estimate": estimate, "interval": interval, "state": state(condition, low, high)}
+
+
+def less_further_gain(own: Sequence[Point], later: Sequence[Point], metric: str) -> list[Point]:
+    """Points whose items are those of `own` less what `later`, of the same seed, gains on them."""
+    found: list[Point] = []
+    for point in own:
+        for other in later:
+            if other.seed == point.seed:
+                mine, theirs = point.items(metric), other.items(metric)
+                items = {name: 2 * mine[name] - theirs[name] for name in mine.keys() & theirs.keys()}
+                found.append(replace(point, scores={metric: {"items": items, "value": None, "reason": ""}}))
+    return found
 
 
 def state(condition: Condition, low: float, high: float) -> str:
