@@ -14,6 +14,7 @@ from bifrons.report.dynamics import dynamics
 from bifrons.report.figures import Batches
 from bifrons.report.files import write_files
 from bifrons.report.findings import RULE, fall_sentence, findings, gradient_sentences, statement
+from bifrons.report.hermesflow import Section, hermesflow_section
 from bifrons.report.inputs import Study, setting_text
 from bifrons.report.load import Inputs, load
 from bifrons.report.numbers import listed, significant
@@ -36,7 +37,10 @@ def write_report(study_dir: Path) -> Path:
     batches = gradient_batches(inputs, runs)
     tables = make_tables(inputs)
     pictures = make_pictures(inputs, runs, batches)
-    page = render_page(inputs, runs, batches, tables, pictures)
+    rounds = hermesflow_section(study_dir, inputs.study, inputs.results)
+    page = render_page(inputs, runs, batches, tables, pictures, rounds)
+    if rounds is not None:
+        write_files(study_dir, rounds.tables, rounds.pictures)
     write_files(
         study_dir, [table for table in tables.values() if table], [picture for picture in pictures.values() if picture]
     )
@@ -96,6 +100,7 @@ def render_page(
     batches: Batches | None,
     tables: dict[str, Table | None],
     pictures: dict[str, Picture | None],
+    rounds: Section | None,
 ) -> str:
     study = inputs.study
     environment = Environment(
@@ -111,6 +116,7 @@ def render_page(
         "gallery": inputs.gallery,
         "tables": tables,
         "figures": {name: Markup(picture.inline) if picture else None for name, picture in pictures.items()},
+        "hermesflow": rounds.html if rounds is not None else "",
         "batches": batches,
         "runs": runs,
         "statement": statement(inputs),

@@ -1,4 +1,4 @@
-"""Records of a JSON file as HermesFlow writes them: objects appended with commas after each, with or without brackets."""
+"""Records of a JSON file as HermesFlow writes them: objects with a comma after each, with or without brackets."""
 
 from __future__ import annotations
 
