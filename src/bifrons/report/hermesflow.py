@@ -66,7 +66,7 @@ def hermesflow_section(folder: Path, study: Study, results: Results) -> Section 
     figures = {
         "gap": gap_figure(study, [row for row in gaps if not row.kind]),
         "rounds": rounds_figure(study, results),
-        "richness": richness_figure(results),
+        "richness": richness_figure(study, results),
     }
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
@@ -156,7 +156,7 @@ def shade(number: int) -> str:
     return (INK, UNDERSTANDING, GENERATION, MUTED)[number % 4]
 
 
-def richness_figure(results: Results) -> Picture | None:
+def richness_figure(study: Study, results: Results) -> Picture | None:
     """Figure 6: gain of both faces over the number of samples, for studies whose variants set it."""
     panels = [("answer_accuracy", UNDERSTANDING, "answers"), ("attribute_accuracy", GENERATION, "drawings")]
     found: dict[str, list[tuple[int, str, Row]]] = {}
@@ -170,6 +170,14 @@ def richness_figure(results: Results) -> Picture | None:
             break
     if not found:
         return None
+    for name, values in found.items():  # the study's own number stands beside the varied ones
+        own = study.setting("num_captions" if name == "both" else name)
+        if isinstance(own, int):
+            values += [
+                (own, r.metric, r)
+                for r in results.rows
+                if not r.variant.setting and r.variant.round == 1 and r.delta is not None
+            ]
     with matplotlib.rc_context(STYLE):
         figure, every = new_figure(3.6 * len(found) + 0.4, 2.6, 1, len(found))
         for axes, (name, values) in zip(every, found.items(), strict=True):

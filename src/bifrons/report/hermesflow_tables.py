@@ -214,8 +214,8 @@ def rounds_table(study: Study, results: Results) -> Table | None:
         rows.append((heading(study, variant), *entries))
     return Table(
         name="hermesflow_rounds",
-        caption="Both faces after every round, and what single-sided training gives; below each its difference from the "
-        "base with the paired 95% interval, bold where it excludes 0.",
+        caption="Both faces after every round, and what single-sided training gives; below each its difference from "
+        "the base with the paired 95% interval, bold where it excludes 0.",
         columns=(Column("Model", numeric=False), *(Column(labels[name]) for name in names)),
         rows=tuple(rows),
         data=tuple(data),

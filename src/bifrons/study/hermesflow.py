@@ -124,6 +124,7 @@ def chains_of(config: HermesFlowConfig) -> list[tuple[str, dict[str, Any], int, 
     found: list[tuple[str, dict[str, Any], int, Method]] = []
     for variant in (None, *config.hermesflow.variants):
         setting = {} if variant is None else {key: getattr(variant, key) for key in setting_names(variant)}
+        setting.pop("rounds", None)  # a row says its round
         methods = config.methods if variant is None else variant.methods or config.methods
         found += [(m, setting, seed, config.method_settings(variant)) for seed in config.seeds for m in methods]
     return found

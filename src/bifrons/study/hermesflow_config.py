@@ -183,12 +183,13 @@ def check(path: Path, config: HermesFlowConfig) -> None:
             raise ValueError(f"{path}: there is no method {method!r}; there are {', '.join((*PAIR_DPO, *STRATEGIES))}")
         if method == "fixed_weight":
             raise ValueError(f"{path}: fixed_weight holds the weights of another run; here give a constant strategy")
-    settings = [tuple((name, getattr(v, name)) for name in setting_names(v)) for v in config.hermesflow.variants]
-    for variant, setting in zip(config.hermesflow.variants, settings, strict=True):
-        if not setting:
-            raise ValueError(f"{path}: a variant of hermesflow.variants changes nothing ({variant.methods})")
-    if len(set(settings)) < len(settings):
-        raise ValueError(f"{path}: two variants of hermesflow.variants are the same")
+    seen: set[tuple[Any, ...]] = {(method,) for method in config.methods}
+    for variant in config.hermesflow.variants:
+        setting = [(name, getattr(variant, name)) for name in setting_names(variant) if name != "rounds"]
+        for method in variant.methods or config.methods:
+            if (method, *setting) in seen:
+                raise ValueError(f"{path}: hermesflow.variants holds {method} twice with the same settings")
+            seen.add((method, *setting))
     known = {*METRICS, *(metric.name for metric in GAP_METRICS)}
     for claim in config.claims:
         if bool(claim.conditions) == bool(claim.not_testable):
