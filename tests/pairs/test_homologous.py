@@ -26,7 +26,8 @@ def test_the_best_and_the_worst_win_and_lose() -> None:
     for record in kept:
         assert (record.chosen_caption, record.chosen_drawing) == (0, 0)
         assert record.rejected_drawing in (1, 2) and len(record.captions) == len(record.drawings) == 3
-        assert record.drawings[0].score == 1.0 and record.captions[0].score == 1.0
+        assert record.drawings[0].score == 1.0
+        assert record.captions[0].score == max(sample.score or 0.0 for sample in record.captions)
         assert [s.scorer for s in record.captions] == ["content_f1"] * 3
         assert [s.scorer for s in record.drawings] == ["verifier of scenes"] * 3
         assert len({s.seed for s in (*record.captions, *record.drawings)}) == 3

@@ -107,9 +107,22 @@ def test_duplicate_ids_are_refused_by_name(tmp_path: Path) -> None:
 
 def test_files_hold_everything(tmp_path: Path) -> None:
     """Samples without a score, dropped records, questions and details come back as they were."""
-    records = [*RECORDS, replace(RECORDS[0], id="r7", image=b"", captions=(), drawings=(), dropped="image missing",
-                                 chosen_caption=None, rejected_caption=None, chosen_drawing=None,
-                                 rejected_drawing=None, questions=())]
+    records = [
+        *RECORDS,
+        replace(
+            RECORDS[0],
+            id="r7",
+            image=b"",
+            captions=(),
+            drawings=(),
+            dropped="image missing",
+            chosen_caption=None,
+            rejected_caption=None,
+            chosen_drawing=None,
+            rejected_drawing=None,
+            questions=(),
+        ),
+    ]
     path = tmp_path / "records.parquet"
     write_homologous(path, records)
     assert read_homologous(path) == records

@@ -67,7 +67,7 @@ STOPS = {  # words that end a run: prepositions, conjunctions, pronouns, common 
 SCENERY = {"background", "picture", "image", "photo", "photograph", "scene"}  # what an attribute of the whole stands by
 IRREGULAR = {"men": "man", "women": "woman", "people": "person", "children": "child", "feet": "foot", "sheep": "sheep"}
 PLACE = r"(?:top|bottom) (?:left|right)"
-WORD = re.compile(rf"{'|'.join(RELATIONS)}|{PLACE}|[a-z]+(?:'s)?|[,.:;]")
+WORD = re.compile(rf"\b(?:{'|'.join(RELATIONS)}|{PLACE})\b|[a-z]+(?:'s)?|[,.:;]")
 
 
 @dataclass(slots=True)
