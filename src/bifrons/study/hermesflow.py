@@ -19,7 +19,6 @@ from bifrons.protocol import UnifiedModel
 from bifrons.records import (
     HomologousRecord,
     JudgeQuestion,
-    StepRecord,
     read_homologous,
     read_json,
     run_key,
@@ -147,16 +146,16 @@ def next_round(bench: Bench, outcome: Outcome, method: Method, before: Outcome, 
         outcome.reason = f"round {outcome.number} needs round {before.number}, which is {before.status}"
     else:
         try:
-            total = len(bench.inputs) * (method.num_captions + 2 * method.num_drawings)
-            steps = progress.reset("  sampling", total)
+            old = 2 * (outcome.number > 1)  # the pair that stands is judged again
+            total = len(bench.inputs) * (method.num_captions + 2 * method.num_drawings + old)
             outcome.done = play_round(
                 bench,
                 method,
                 outcome.method,
                 outcome.seed,
                 before.done,
-                report=lambda count: progress.bar.update(steps, advance=count),
-                on_step=stepper(progress, bench.config.training.steps),
+                report=counter(progress, total),
+                on_step=progress.stepper(bench.config.training.steps),
             )
             report = progress.asker(len(bench.evaluation))
             outcome.evaluation = evaluated(bench, outcome.done, outcome.seed, report)
@@ -172,16 +171,16 @@ def next_round(bench: Bench, outcome: Outcome, method: Method, before: Outcome, 
     return outcome
 
 
-def stepper(progress: StudyProgress, steps: int) -> Callable[[StepRecord], None]:
-    """Told each training step; its bar begins with the first."""
-    shown: list[Callable[[StepRecord], None]] = []
+def counter(progress: StudyProgress, total: int) -> Callable[[int], None]:
+    """Told how many samples were made or judged."""
+    done = 0
 
-    def step(record: StepRecord) -> None:
-        if not shown:
-            shown.append(progress.stepper(steps))
-        shown[0](record)
+    def report(count: int) -> None:
+        nonlocal done
+        done += count
+        progress.show(0, "sampling and judging", total, done, "")
 
-    return step
+    return report
 
 
 def write_all(config: HermesFlowConfig, name: str, bench: Bench, outcomes: list[Outcome]) -> None:

@@ -73,11 +73,11 @@ def align(
     `settings` are those of `Recipe` (strategy, steps, learning_rate, seed, ...), and `beta`, `loss` and `loss_settings`
     set both tasks'. With `out` the run is kept in that folder (config, steps, checkpoint, adapter) and resumes there.
     `start` is the folder of an adapter that training goes on from, as a round of self-play does; `reference` is then
-    either the base or that start. `gradient_checkpointing` computes activations again in the backward, for memory; `layout` says how several processes
-    share a model (see `training.processes`); `tracker` is one of `training.tracking.TRACKERS`. None of these changes
-    the run. Raises ValueError for settings that do not exist, for a task without pairs that the strategy trains, for a
-    model that already has an adapter, for a start of another model or rank, for a folder of another run, and for a loss
-    that is not finite.
+    either the base or that start. `gradient_checkpointing` computes activations again in the backward, for memory;
+    `layout` says how several processes share a model (see `training.processes`); `tracker` is one of
+    `training.tracking.TRACKERS`. None of these three changes the run. Raises ValueError for settings that do not exist,
+    for a task without pairs that the strategy trains, for a model that already has an adapter, for a start of another
+    model or rank, for a folder of another run, and for a loss that is not finite.
     """
     recipe = configured(recipe or Recipe(), settings)
     strategy = recipe.make()
