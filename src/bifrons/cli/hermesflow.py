@@ -52,13 +52,15 @@ def study(file: Path, out: Path, overrides: tuple[str, ...], *, dry_run: bool, c
 def curate(
     out: Annotated[Path, typer.Option(help="Parquet file of homologous records to write.")],
     data: Annotated[Path | None, typer.Option(help="JourneyDB-format annotations; unset takes scenes.")] = None,
+    coco: Annotated[Path | None, typer.Option(help="COCO captions, JSON, instead.")] = None,
+    instances: Annotated[Path | None, typer.Option(help="COCO instances: questions then have known answers.")] = None,
     images: Annotated[Path | None, typer.Option(help="Folder of the images that the annotations name.")] = None,
     tifa: Annotated[Path | None, typer.Option(help="TIFA-format questions of the annotations, by id.")] = None,
     count: Annotated[int, typer.Option(help="Inputs to start from.")] = 256,
     question: Annotated[str, typer.Option(help="How the model is asked for a caption.")] = "describe the picture.",
     questions: Annotated[Questions, typer.Option(help="Where the judge's questions come from.")] = Questions.source,
-    captions: Annotated[int, typer.Option(help="Captions an input.")] = 4,
-    drawings: Annotated[int, typer.Option(help="Drawings an input.")] = 4,
+    num_captions: Annotated[int, typer.Option(help="Captions an input.")] = 4,
+    num_drawings: Annotated[int, typer.Option(help="Drawings an input.")] = 4,
     scorer: Annotated[
         str, typer.Option(help="Scores captions: content_f1, clip_text, bertscore:FOLDER, ...")
     ] = "content_f1",
@@ -78,7 +80,7 @@ def curate(
     from bifrons.scorers.judge import ModelJudge
     from bifrons.scorers.text_similarity import load_text_scorer
     from bifrons.scorers.verifier import SceneVerifier
-    from bifrons.sources import scene_examples
+    from bifrons.sources import Source
 
     if out.exists():
         raise ValueError(f"{out}: exists already, and nothing is overwritten")
@@ -91,7 +93,8 @@ def curate(
     before = [] if previous is None else read_homologous(previous)
     loaded = load(model, adapter=adapter)
     if data is None:
-        inputs = inputs_of(scene_examples("pairs", count, seed), questions=questions.value, seed=seed)
+        where = Source() if coco is None else Source(source="coco", captions=coco, instances=instances, images=images)
+        inputs = inputs_of(where.examples("pairs", count, seed), questions=questions.value, seed=seed)
     else:
         from bifrons.sources.journeydb import journeydb_examples
 
@@ -100,7 +103,7 @@ def curate(
         examples = journeydb_examples(data, images, count, questions=tifa)
         inputs = inputs_of(examples, questions=questions.value, seed=seed)
     revision = "+".join(p for p in (loaded.identity.fingerprint, adapter_fingerprint(adapter)) if p)
-    settings = CurationSettings(question=question, num_captions=captions, num_drawings=drawings, seed=seed)
+    settings = CurationSettings(question=question, num_captions=num_captions, num_drawings=num_drawings, seed=seed)
     curator = Curator(
         loaded,
         inputs,

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from bifrons.pairs.homologous import CHUNK, Curator, HomologousInput, best_and_worst
-from bifrons.records import HomologousRecord, Sample
+from bifrons.records import HomologousRecord, Sample, run_key
 
 NOT_ABOVE = "no new {noun} scores above the old loser"
 
@@ -85,8 +85,9 @@ def rescored(
         judged: list[float | None] = []
         for start in range(0, len(paired), CHUNK):
             some = paired[start : start + CHUNK]
-            codes = [drawn[side].tokens for _, _, drawn in some]
-            judged += curator.judged(f"old-{side}-{start}", [given for given, _, _ in some], codes)
+            codes = [list(drawn[side].tokens) for _, _, drawn in some]
+            name = f"old-{side}-{start}-{run_key({'codes': codes})}"
+            judged += curator.judged(name, [given for given, _, _ in some], codes)
         for (given, words, drawn), score, accuracy in zip(paired, scores, judged, strict=True):
             found.setdefault(given.id, []).append(
                 (

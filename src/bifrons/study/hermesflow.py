@@ -26,7 +26,7 @@ from bifrons.records import (
 )
 from bifrons.scorers.clip import load_clip
 from bifrons.scorers.text_similarity import load_text_scorer
-from bifrons.sources import refuse_overlap, scene_examples
+from bifrons.sources import refuse_overlap
 from bifrons.sources.scenes import png
 from bifrons.study.describe import METHODS
 from bifrons.study.hermesflow_config import HermesFlowConfig, Method, setting_names
@@ -101,11 +101,14 @@ def run_locked(config: HermesFlowConfig, name: str, folder: Path, progress: Stud
 
 def bench_of(config: HermesFlowConfig, folder: Path) -> Bench:
     settings = config.hermesflow
-    examples = scene_examples("pairs", settings.inputs, settings.seed)
-    evaluation = scene_examples("evaluation", config.evaluation.items, config.evaluation.seed)
+    where = config.data.where
+    examples = where.examples("pairs", settings.inputs, settings.seed)
+    evaluation = where.examples("evaluation", config.evaluation.items, config.evaluation.seed)
     refuse_overlap({key: example.id for example in examples for key in example.context_keys}, evaluation)
     inputs = inputs_of(examples, questions=settings.questions, most=settings.questions_per_input, seed=settings.seed)
     asked: dict[str, tuple[JudgeQuestion, ...]] = {i.id: i.questions for i in inputs_of(evaluation) if i.questions}
+    if not asked:  # a source of captions alone
+        asked = {i.id: i.questions for i in inputs_of(evaluation, questions="general") if i.questions}
     return Bench(
         config=config,
         folder=folder,
@@ -215,7 +218,9 @@ def own_record(outcomes: list[Outcome]) -> dict[str, Any]:
             found["records"].append(about | outcome.done.summary)
         if outcome.evaluation:
             found["gaps"] += [about | gap for gap in outcome.evaluation["gaps"]]
-            found["judges"].append(about | outcome.evaluation["judge_error"] | {"lean": outcome.evaluation["leaning"]})
+            if outcome.evaluation["judge_error"] is not None:
+                lean = {"lean": outcome.evaluation["leaning"]}
+                found["judges"].append(about | outcome.evaluation["judge_error"] | lean)
     return found
 
 

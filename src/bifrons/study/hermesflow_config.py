@@ -11,6 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from bifrons.evaluation import METRICS
 from bifrons.evaluation.gap import METRICS as GAP_METRICS
 from bifrons.pairs.homologous import CurationSettings
+from bifrons.sources import Source
+from bifrons.sources.choose import SourceName
 from bifrons.strategies import STRATEGIES
 from bifrons.study.config import EvaluationSection, first_problem, parse_value
 
@@ -108,6 +110,22 @@ class Claim(Section):
     note: str = ""
 
 
+class HomologousSource(Section):
+    """Where images and captions come from, as in other studies. Only scenes have the exact verifier."""
+
+    source: SourceName = "scenes"
+    captions: Path | None = None
+    instances: Path | None = None
+    images: Path | None = None
+    table: str = ""
+    evaluation_share: Annotated[float, Field(gt=0, lt=1)] = 0.5
+
+    @property
+    def where(self) -> Source:
+        """Raises ValueError for a setting that the source needs or does not have."""
+        return Source(**{name: getattr(self, name) for name in type(self).model_fields})
+
+
 class HermesFlowConfig(Section):
     """The whole of a study file with a [hermesflow] section."""
 
@@ -117,6 +135,7 @@ class HermesFlowConfig(Section):
     revision: str = ""
     methods: tuple[str, ...] = ("pair_dpo",)
     seeds: tuple[int, ...] = (0,)
+    data: HomologousSource = HomologousSource()
     hermesflow: HermesFlowSection = HermesFlowSection()
     training: RoundTraining = RoundTraining()
     evaluation: EvaluationSection = EvaluationSection()
@@ -176,6 +195,13 @@ def override_in(values: dict[str, Any], override: str) -> None:
 
 
 def check(path: Path, config: HermesFlowConfig) -> None:
+    try:
+        scenes = config.data.where.source == "scenes"
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+    chosen = (config.hermesflow, *config.hermesflow.variants)
+    if not scenes and any(one.judge == "verifier" for one in chosen):
+        raise ValueError(f"{path}: the verifier judges scenes, not {config.data.source}")
     if not config.seeds or not config.methods:
         raise ValueError(f"{path}: seeds and methods have to hold one value at least")
     for method in (*config.methods, *(name for v in config.hermesflow.variants for name in v.methods)):

@@ -56,6 +56,11 @@ class Bench:
     clip: ClipScorer
     constants: LengthConstants | None = None
 
+    @property
+    def verifiable(self) -> bool:
+        """Whether the exact verifier can read the drawings."""
+        return self.config.data.source == "scenes"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Round:
@@ -276,21 +281,24 @@ def evaluated(bench: Bench, done: Round, seed: int, report: Report) -> dict[str,
             bench.model.load_adapter(done.adapter)
         reader = judge_of(bench, "self", done.adapter)
         own = judge_gap(shown, reader, reader, report=report)
-        exact = judge_gap(shown, reader, SceneVerifier(), understanding=own.understanding)
         bench.model.remove_adapter()
-        kept = {"about": about, "judge": own.judge, "verifier": exact.judge, "ids": list(own.ids)}
+        kept = {"about": about, "judge": own.judge, "ids": list(own.ids)}
         kept |= {"real": replies(own.understanding), "drawn": replies(own.generation)}
-        kept |= {"verified_real": replies(exact.control), "verified_drawn": replies(exact.generation)}
+        if bench.verifiable:
+            exact = judge_gap(shown, reader, SceneVerifier(), understanding=own.understanding)
+            kept |= {"verifier": exact.judge}
+            kept |= {"verified_real": replies(exact.control), "verified_drawn": replies(exact.generation)}
         write_json(path, kept)
     said = read_json(path)
-    own, exact = rebuilt(said, shown, "judge"), rebuilt(said, shown, "verifier")
+    own, exact = rebuilt(said, shown, "judge"), rebuilt(said, shown, "verifier") if bench.verifiable else None
+    error = None if exact is None else judge_error(own, exact)
     return {
         "scores": found["scores"] | gap_scores(own, exact),
         "answers": found["answers"],
         "drawings": found["drawings"],
-        "gaps": [asdict(gap) for judged in (own, exact) for gap in gaps_of(judged)],
+        "gaps": [asdict(gap) for judged in (own, exact) if judged is not None for gap in gaps_of(judged)],
         "by_kind": {kind: kind_items(own, exact, kind) for kind in own.kinds},
-        "judge_error": asdict(error := judge_error(own, exact)) | {"agreement": error.agreement},
+        "judge_error": None if error is None else asdict(error) | {"agreement": error.agreement},
         "leaning": lean(own),
     }
 
@@ -316,27 +324,32 @@ def rebuilt(said: dict[str, Any], items: list[GapItem], which: str) -> JudgedGap
     )
 
 
-def gap_scores(own: JudgedGap, exact: JudgedGap) -> dict[str, dict[str, Any]]:
-    """The gap's metrics, item by item."""
+def gap_scores(own: JudgedGap, exact: JudgedGap | None) -> dict[str, dict[str, Any]]:
+    """The gap's metrics, item by item; those of the verifier carry the reason where there is none."""
     reading, drawing = own.accuracies("understanding"), own.accuracies("generation")
-    verified, control = exact.accuracies("generation"), exact.accuracies("control")
-    items = {
+    items: dict[str, dict[str, float]] = {
         "gap": {name: reading[name] - drawing[name] for name in reading},
-        "gap_verified": {name: reading[name] - verified[name] for name in reading},
-        "drawing_deficit_verified": {name: control[name] - verified[name] for name in reading},
+        "gap_verified": {},
+        "drawing_deficit_verified": {},
         "gap_understanding": reading,
         "gap_generation": drawing,
-        "gap_generation_verified": verified,
+        "gap_generation_verified": {},
     }
-    return {name: {"items": values, "value": None, "reason": ""} for name, values in items.items()}
+    if exact is not None:
+        verified, control = exact.accuracies("generation"), exact.accuracies("control")
+        items["gap_verified"] = {name: reading[name] - verified[name] for name in reading}
+        items["drawing_deficit_verified"] = {name: control[name] - verified[name] for name in reading}
+        items["gap_generation_verified"] = verified
+    why = "only scenes have an exact verifier"
+    return {name: {"items": values, "value": None, "reason": "" if values else why} for name, values in items.items()}
 
 
-def kind_items(own: JudgedGap, exact: JudgedGap, kind: str) -> dict[str, dict[str, float]]:
+def kind_items(own: JudgedGap, exact: JudgedGap | None, kind: str) -> dict[str, dict[str, float]]:
     """Accuracies on one kind of question, item by item, under the metrics' names."""
     return {
         "gap_understanding": own.accuracies("understanding", kind),
         "gap_generation": own.accuracies("generation", kind),
-        "gap_generation_verified": exact.accuracies("generation", kind),
+        "gap_generation_verified": {} if exact is None else exact.accuracies("generation", kind),
     }
 
 
