@@ -93,7 +93,7 @@ def test_the_section_holds_verdicts_gap_judges_and_the_record(folder: Path) -> N
 
 def test_every_number_of_the_gap_is_written_unrounded(folder: Path) -> None:
     write_report(folder)
-    rows = list(csv.DictReader((folder / "tables" / "hermesflow_gap.csv").open()))
+    rows = list(csv.DictReader((folder / "tables" / "hermesflow_gap.csv").read_text(encoding="utf-8").splitlines()))
     assert [float(row["gap"]) for row in rows] == [0.2, 0.3, 0.2]
     assert (folder / "figures" / "hermesflow_gap.svg").is_file()
 

@@ -74,7 +74,7 @@ def right(question: JudgeQuestion, reply: str) -> bool | None:
         return None if found is None else found[1] == question.answer.strip().lower().rstrip(".")
     wanted = number_of(question.answer)
     if wanted is not None and (
-        question.kind.startswith("count") and question.kind not in QUESTION_KINDS or question.answer.strip().isdigit()
+        (question.kind.startswith("count") and question.kind not in QUESTION_KINDS) or question.answer.strip().isdigit()
     ):
         number = number_of(reply)
         return None if number is None else number == wanted
