@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from bifrons.cli import export, models, organism, pairs
+from bifrons.cli import export, hermesflow, models, organism, pairs
 from bifrons.cli.align import align
 from bifrons.cli.diagnose import diagnose
 from bifrons.cli.evaluate import evaluate
@@ -23,6 +23,7 @@ app.command()(export.export)
 app.command()(models.models)
 app.add_typer(pairs.app, name="pairs", help="Build, check and show preference pairs.")
 app.command()(diagnose)
+app.add_typer(hermesflow.app, name="hermesflow", help="Homologous pairs: curate, import, and measure what judges them.")
 app.add_typer(organism.app, name="organism", help="Train and measure the embedded models.")
 app.command()(align)
 app.command()(evaluate)
@@ -47,6 +48,9 @@ def study(
     """Run a study: every method, every seed, evaluation, statistics, report. What is done already is not done again."""
     from bifrons.study import estimate, read_study, run_study
 
+    if hermesflow.is_its_study(file):
+        hermesflow.study(file, out, tuple(set_ or ()), dry_run=dry_run, choose_rate=choose_rate)
+        return
     config = read_study(file, tuple(set_ or ()))
     if dry_run:
         typer.echo(estimate(config, jobs))

@@ -9,14 +9,14 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-COLOURS = (
-    ["red", "green", "blue", "yellow", "purple", "orange", "white", "grey", "black", "brown", "pink", "beige"]
-    + ["gold", "silver", "tan", "turquoise"]
-)  # fmt: skip
+COLOURS = [
+    *("red", "green", "blue", "yellow", "purple", "orange", "white", "grey", "black", "brown", "pink", "beige"),
+    *("gold", "silver", "tan", "turquoise"),
+]
 SIZES = ["small", "big", "large", "tiny", "huge", "little", "tall", "short", "long"]
 MATERIALS = ["wooden", "metal", "plastic", "glass", "stone", "brick", "leather", "paper", "concrete"]
-ATTRIBUTES = dict.fromkeys(COLOURS, "colour") | dict.fromkeys(SIZES, "size")
-ATTRIBUTES |= dict.fromkeys(MATERIALS, "material") | {"gray": "colour"}
+ATTRIBUTES = dict.fromkeys((*COLOURS, "gray"), "colour") | dict.fromkeys(SIZES, "size")
+ATTRIBUTES |= dict.fromkeys(MATERIALS, "material")
 NUMBERS = {"a": 1, "an": 1, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8}
 RELATIONS = [
     *("to the left of", "to the right of", "on the left of", "on the right of", "left of", "right of"),
@@ -35,8 +35,8 @@ RELATIONS = [
     ),
 ]
 DETERMINERS = {"the", "some", "his", "her", "its", "their", "this", "that", "these", "those", "several", "many", "no"}
-STOPS = set(
-    [
+STOPS = {  # words that end a run: prepositions, conjunctions, pronouns, common verbs
+    *(
         "and",
         "or",
         "with",
@@ -55,94 +55,19 @@ STOPS = set(
         "that",
         "is",
         "are",
-        "was",
-        "were",
-        "be",
-        "been",
-        "being",
-        "there",
-        "has",
-        "have",
-        "had",
-        "it",
-        "they",
-        "he",
-        "she",
-        "into",
-        "onto",
-        "over",
-        "through",
-        "up",
-        "down",
-        "out",
-        "off",
-        "around",
-        "along",
-        "across",
-        "between",
-        "against",
-        "about",
-        "near",
-        "together",
-        "all",
-        "both",
-        "each",
-        "other",
-        "another",
-        "not",
-        "but",
-        "so",
-        "very",
-        "also",
-        "during",
-        "after",
-        "before",
-        "without",
-        "within",
-        "holds",
-        "holding",
-        "stands",
-        "sits",
-        "rides",
-        "wears",
-        "looks",
-        "flies",
-        "shows",
-        "show",
-        "eats",
-        "plays",
-        "walks",
-        "runs",
-        "lies",
-        "hangs",
-        "rests",
-        "leans",
-        "watches",
-        "talks",
-        "drives",
-        "carries",
-        "covers",
-        "faces",
-        "waits",
-        "works",
-        "jumps",
-        "swims",
-        "cuts",
-        "fills",
-        "sees",
-        "seen",
-        "made",
-        "parked",
-        "sitting",
-        "standing",
-        "covered",
-        "filled",
-    ]
-)
+    ),
+    *("was", "were", "be", "been", "being", "there", "has", "have", "had", "it", "they", "he", "she", "into", "onto"),
+    *("over", "through", "up", "down", "out", "off", "around", "along", "across", "between", "against", "about"),
+    *("near", "together", "all", "both", "each", "other", "another", "not", "but", "so", "very", "also", "during"),
+    *("after", "before", "without", "within", "holds", "holding", "stands", "sits", "rides", "wears"),
+    *("looks", "flies", "shows", "show", "eats", "plays", "walks", "runs", "lies", "hangs", "rests", "leans"),
+    *("watches", "talks", "drives", "carries", "covers", "faces", "waits", "works", "jumps", "swims", "cuts"),
+    *("fills", "sees", "seen", "made", "parked", "sitting", "standing", "covered", "filled"),
+}
 SCENERY = {"background", "picture", "image", "photo", "photograph", "scene"}  # what an attribute of the whole stands by
 IRREGULAR = {"men": "man", "women": "woman", "people": "person", "children": "child", "feet": "foot", "sheep": "sheep"}
 PLACE = r"(?:top|bottom) (?:left|right)"
-WORD = re.compile(rf"{'|'.join(RELATIONS)}|{PLACE}|[a-z]+(?:'s)?|[,.:;]")
+WORD = re.compile(rf"\b(?:{'|'.join(RELATIONS)}|{PLACE})\b|[a-z]+(?:'s)?|[,.:;]")
 
 
 @dataclass(slots=True)

@@ -24,7 +24,7 @@ from bifrons.sources import Example
 
 Report = Callable[[int], None]
 QuestionSource = Literal["source", "general", "world"]
-CHUNK = 64  # inputs a side file
+CHUNK = 128  # inputs a side file
 CAPTION_QUESTION = "Give a caption for this image."  # the paper's
 NOT_DESCRIBED = ("description",)  # a whole description is no question to judge a drawing by
 
@@ -53,7 +53,7 @@ class CurationSettings:
     drawing_temperature: float = 1.0
     guidance: float | None = None
     max_new_tokens: int = 64
-    batch_size: int = 64
+    batch_size: int = 128
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -77,7 +77,7 @@ def inputs_of(
     for example in examples:
         if questions == "source":
             asked = tuple(
-                JudgeQuestion(kind=q.kind, text=q.text, answer=q.answer)
+                JudgeQuestion(kind=q.kind, text=q.text, answer=q.answer, choices=tuple(getattr(q, "choices", ())))
                 for q in (*example.questions, *example.presence)
                 if q.answer and q.kind not in NOT_DESCRIBED
             )

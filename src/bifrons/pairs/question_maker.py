@@ -96,7 +96,7 @@ def counts(mention: Mention, parts: Parts) -> list[JudgeQuestion]:
     """Of numbers that the caption names, from two on: `a dog` does not say that there is no other."""
     if mention.count is None or mention.count < 2 or sum(m.noun == mention.noun for m in parts.mentions) > 1:
         return []
-    noun = f"{mention.noun}s" if mention.noun not in PLURALS else PLURALS[mention.noun]
+    noun = PLURALS.get(mention.noun, f"{mention.noun}s")
     asked = ((mention.count, True), (mention.count + 1, False))
     return [
         yes_no("count", f"Are there exactly {NUMBER_WORDS[number]} {noun} in the picture?", truth)

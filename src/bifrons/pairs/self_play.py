@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from bifrons.pairs.homologous import Curator, HomologousInput, best_and_worst
-from bifrons.records import HomologousRecord, Sample
+from bifrons.pairs.homologous import CHUNK, Curator, HomologousInput, best_and_worst
+from bifrons.records import HomologousRecord, Sample, run_key
 
 NOT_ABOVE = "no new {noun} scores above the old loser"
 
@@ -23,8 +23,11 @@ def play(curator: Curator, previous: Sequence[HomologousRecord]) -> list[Homolog
     Old pairs are scored again, by the scorer and the judge that score the new samples: scores of two judges are never
     compared. A face whose new best does not score above the loser it meets keeps its standing pair, and the record is
     dropped from this round. Inputs that were dropped before play again with the pair that stands **(ours)**.
-    Raises ValueError for an input that the previous round did not hold, and for previous records of another round.
+    Raises ValueError for an input that the previous round did not hold, and for previous records of another round or
+    of another model.
     """
+    if curator.round < 2 or not previous:
+        raise ValueError(f"round {curator.round} has no round before it to play against")
     by_id = {record.id: record for record in previous}
     for given in curator.every:
         if given.id not in by_id:
@@ -32,6 +35,12 @@ def play(curator: Curator, previous: Sequence[HomologousRecord]) -> list[Homolog
     rounds = {record.round for record in previous}
     if rounds - {curator.round - 1}:
         raise ValueError(f"round {curator.round} follows round {curator.round - 1}, not {sorted(rounds)}")
+    for record in previous:
+        if base_of(record.revision) != base_of(curator.revision):
+            raise ValueError(
+                f"round {curator.round}: record {record.id!r} of the round before is of another model "
+                f"({record.revision}, this is {curator.revision})"
+            )
     captions, drawings = curator.captions(), curator.drawings()
     old = rescored(curator, by_id)
     records: list[HomologousRecord] = []
@@ -74,10 +83,11 @@ def rescored(
             [words[side].text for _, words, _ in paired], [given.caption for given, _, _ in paired]
         )
         judged: list[float | None] = []
-        for start in range(0, len(paired), 64):
-            some = paired[start : start + 64]
-            codes = [drawn[side].tokens for _, _, drawn in some]
-            judged += curator.judged(f"old-{side}-{start}", [given for given, _, _ in some], codes)
+        for start in range(0, len(paired), CHUNK):
+            some = paired[start : start + CHUNK]
+            codes = [list(drawn[side].tokens) for _, _, drawn in some]
+            name = f"old-{side}-{start}-{run_key({'codes': codes})}"
+            judged += curator.judged(name, [given for given, _, _ in some], codes)
         for (given, words, drawn), score, accuracy in zip(paired, scores, judged, strict=True):
             found.setdefault(given.id, []).append(
                 (
@@ -91,7 +101,7 @@ def rescored(
 def meet(
     new: Sequence[Sample], old: tuple[Sample, Sample], noun: str, min_best: float
 ) -> tuple[tuple[Sample, ...], tuple[int, int], str]:
-    """Eq. 10 for one face: all samples (new, old winner, old loser), the standing pair, and why it is not trained on."""
+    """Eq. 10 for one face: samples (new, old winner, old loser), the standing pair, and why it is not trained on."""
     samples = (*new, *old)
     winner, loser = len(new), len(new) + 1
     best, _ = best_and_worst(new)
@@ -110,3 +120,8 @@ def meet(
     if not score > min_best:
         return samples, (best, rejected), f"best {noun} not above {min_best:g}"
     return samples, (best, rejected), ""
+
+
+def base_of(revision: str) -> str:
+    """The base's part of a revision, whose adapter stands behind a plus."""
+    return revision.split("+")[0]

@@ -16,7 +16,7 @@ from bifrons.records.homologous import HomologousRecord, JudgeQuestion, Sample, 
 
 
 def write_homologous(path: Path, records: Sequence[HomologousRecord]) -> None:
-    """Write records to Parquet, those that were dropped too. Raises ValueError for none and for ids that occur twice."""
+    """Write records to Parquet, dropped ones too. Raises ValueError for none and for ids that occur twice."""
     import pyarrow as arrow
     import pyarrow.parquet as parquet
 

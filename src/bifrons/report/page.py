@@ -17,6 +17,7 @@ from bifrons.report.dynamics import dynamics
 from bifrons.report.figures import Batches
 from bifrons.report.files import write_files
 from bifrons.report.findings import RULE, fall_sentence, findings, gradient_sentences, statement
+from bifrons.report.hermesflow import Section, hermesflow_section
 from bifrons.report.inputs import Study, setting_text
 from bifrons.report.lengths import length_table
 from bifrons.report.load import Inputs, load
@@ -53,7 +54,10 @@ def write_report(study_dir: Path) -> Path:
         "ablations": ablation_tables(inputs.study, inputs.results),
     }
     pictures = make_pictures(inputs, runs, batches)
-    page = render_page(inputs, runs, batches, tables, more, pictures)
+    rounds = hermesflow_section(study_dir, inputs.study, inputs.results)
+    page = render_page(inputs, runs, batches, tables, more, pictures, rounds)
+    if rounds is not None:
+        write_files(study_dir, rounds.tables, rounds.pictures)
     every = [*tables.values(), *(table for group in more.values() for table in group.values())]
     write_files(study_dir, [table for table in every if table], [picture for picture in pictures.values() if picture])
     target = study_dir / "report.html"
@@ -119,6 +123,7 @@ def render_page(
     tables: dict[str, Table | None],
     more: dict[str, dict[str, Table]],
     pictures: dict[str, Picture | None],
+    rounds: Section | None,
 ) -> str:
     study = inputs.study
     environment = Environment(
@@ -136,6 +141,7 @@ def render_page(
         "more": more,
         "claims_sentence": claims_sentence(inputs.claims),
         "figures": {name: Markup(picture.inline) if picture else None for name, picture in pictures.items()},
+        "hermesflow": rounds.html if rounds is not None else "",
         "batches": batches,
         "runs": runs,
         "statement": statement(inputs),

@@ -66,22 +66,24 @@ def shown(question: JudgeQuestion) -> str:
 def right(question: JudgeQuestion, reply: str) -> bool | None:
     """Whether a reply says what is expected; None where it says nothing that can be read.
 
-    By the question's form: one of its choices; yes or no; the scene world's own grading; a number; else every content
+    By the question's form: yes or no; a number; one of its choices; the scene world's own grading; else every content
     word of the expected answer has to be said.
     """
-    if question.choices:
-        said = [choice for choice in question.choices if names(reply, choice)]
-        longest = [c for c in said if not any(c != other and names(other, c) for other in said)]
-        return longest[0].lower() == question.answer.strip().lower() if len(longest) == 1 else None
     if question.yes_no:
         found = re.search(r"\b(yes|no)\b", reply.lower())
         return None if found is None else found[1] == question.answer.strip().lower().rstrip(".")
+    wanted = number_of(question.answer)
+    if wanted is not None and (
+        (question.kind.startswith("count") and question.kind not in QUESTION_KINDS) or question.answer.strip().isdigit()
+    ):
+        number = number_of(reply)
+        return None if number is None else number == wanted
+    if question.choices:
+        said = [choice for choice in question.choices if names(reply, choice)]
+        longest = [c for c in said if not any(c != other and names(other, c) for other in said)]
+        return longest[0].lower() == question.answer.strip().lower().rstrip(".") if len(longest) == 1 else None
     if question.kind in QUESTION_KINDS:
         return grade(question.kind, question.answer, reply)
-    wanted = number_of(question.answer)
-    if wanted is not None and question.kind.startswith("count"):
-        said_number = number_of(reply)
-        return None if said_number is None else said_number == wanted
     said_words = content_words(reply)
     return content_words(question.answer) <= said_words if said_words else None
 

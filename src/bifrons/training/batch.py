@@ -18,7 +18,7 @@ from bifrons.protocol import UnifiedModel
 from bifrons.records import Task, TaskStep
 from bifrons.training.processes import Processes
 from bifrons.training.recipe import TASKS, Recipe
-from bifrons.training.reference import Pairs, reference_log_probs
+from bifrons.training.reference import Pairs, ReferencePolicy, reference_log_probs
 
 FIGURES = ("loss", "margin", "accuracy", "chosen_log_ratio", "rejected_log_ratio", "num_tokens")
 Objective = Callable[[Responses, list[int]], tuple[Tensor, Tensor]]  # what is minimised and what is recorded, [pairs]
@@ -34,8 +34,18 @@ class TaskData:
     noise: float
 
 
-def prepare(model: UnifiedModel, task: Task, pairs: Pairs, cache: Path | None, processes: Processes) -> TaskData:
-    reference, noise = reference_log_probs(model, task, pairs, cache, processes=processes)
+def prepare(
+    model: UnifiedModel,
+    task: Task,
+    pairs: Pairs,
+    cache: Path | None,
+    processes: Processes,
+    policy: ReferencePolicy = "base",
+    start: str = "",
+) -> TaskData:
+    reference, noise = reference_log_probs(
+        model, task, pairs, cache, processes=processes, reference=policy, start=start
+    )
     counts = [count for pair in pairs for count in model.count_tokens(pair)]
     return TaskData(pairs, reference, sum(counts) / len(counts), noise)
 

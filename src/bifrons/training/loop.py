@@ -20,6 +20,7 @@ from bifrons.records import (
     Task,
     TaskStep,
     UnderstandingPair,
+    content_hash,
     pairs_hash,
     read_json,
     run_key,
@@ -32,7 +33,7 @@ from bifrons.training.log import step_log, steps_until
 from bifrons.training.processes import Layout, join
 from bifrons.training.progress import step_progress
 from bifrons.training.recipe import TASKS, Recipe
-from bifrons.training.reference import Pairs
+from bifrons.training.reference import Pairs, ReferencePolicy
 from bifrons.training.tracking import check_tracker, tracking
 from bifrons.training.update import TaskGradient, Trainable, clip, locals_of
 from bifrons.training.versions import versions
@@ -57,6 +58,8 @@ def align(
     recipe: Recipe | None = None,
     out: str | Path | None = None,
     reference_cache: str | Path | None = None,
+    start: str | Path | None = None,
+    reference: ReferencePolicy = "base",
     checkpoint_every: int = 100,
     gradient_checkpointing: bool = False,
     layout: Layout = "replicas",
@@ -69,10 +72,12 @@ def align(
 
     `settings` are those of `Recipe` (strategy, steps, learning_rate, seed, ...), and `beta`, `loss` and `loss_settings`
     set both tasks'. With `out` the run is kept in that folder (config, steps, checkpoint, adapter) and resumes there.
-    `gradient_checkpointing` computes activations again in the backward, for memory; `layout` says how several processes
-    share a model (see `training.processes`); `tracker` is one of `training.tracking.TRACKERS`. None of these changes
-    the run. Raises ValueError for settings that do not exist, for a task without pairs that the strategy trains, for a
-    model that already has an adapter, for a folder of another run, and for a loss that is not finite.
+    `start` is the folder of an adapter that training goes on from, as a round of self-play does; `reference` is then
+    either the base or that start. `gradient_checkpointing` computes activations again in the backward, for memory;
+    `layout` says how several processes share a model (see `training.processes`); `tracker` is one of
+    `training.tracking.TRACKERS`. None of these three changes the run. Raises ValueError for settings that do not exist,
+    for a task without pairs that the strategy trains, for a model that already has an adapter, for a start of another
+    model or rank, for a folder of another run, and for a loss that is not finite.
     """
     recipe = configured(recipe or Recipe(), settings)
     strategy = recipe.make()
@@ -81,7 +86,7 @@ def align(
     processes = join(layout)
     processes.micro_batches(recipe.pairs_per_step, recipe.accumulate)  # refuses too few pairs before anything is done
     hashes: dict[Task, str] = {task: pairs_hash(list(given[task] or ())) for task in strategy.tasks}  # type: ignore[arg-type]
-    definition = recipe.definition(model.identity, hashes)
+    definition = recipe.definition(model.identity, hashes) | start_definition(start, reference, recipe)
     key = run_key(definition)
     folder = None if out is None else Path(out)
     check_tracker(tracker, folder)
@@ -91,12 +96,15 @@ def align(
     if processes.device is not None:
         model.to(processes.device)
     model.add_adapter(recipe.adapter)
+    if start is not None:
+        model.load_adapter(Path(start))
     model.checkpoint_gradients(gradient_checkpointing)
     if processes.layout == "sharded":
         model.shard()
     trained = Trainable.of(model)
     cache = Path(reference_cache) if reference_cache is not None else folder
-    data = {task: prepare(model, task, given[task] or (), cache, processes) for task in strategy.tasks}
+    going_on = reference, definition.get("start", "")
+    data = {task: prepare(model, task, given[task] or (), cache, processes, *going_on) for task in strategy.tasks}
     num_tokens = (mean_tokens(data, "understanding"), mean_tokens(data, "generation"))
     optimizer = trained.optimizer(recipe)
 
@@ -192,6 +200,20 @@ def configured(recipe: Recipe, settings: dict[str, Any]) -> Recipe:
         if name not in known:
             raise ValueError(f"align has no setting {name!r}; it has {', '.join((*BOTH_TASKS, *sorted(known)))}")
     return replace(recipe, **settings)
+
+
+def start_definition(start: str | Path | None, reference: ReferencePolicy, recipe: Recipe) -> dict[str, Any]:
+    """What the run key says of an adapter to start from; nothing for a fresh one, whose reference is its base."""
+    if start is None:
+        return {}
+    config = Path(start) / "adapter_config.json"
+    if not config.is_file():
+        raise ValueError(f"{start}: holds no adapter to start from")
+    rank = read_json(config)["r"]
+    if rank != recipe.adapter.rank:
+        raise ValueError(f"{start}: has rank {rank}, and the recipe says {recipe.adapter.rank}")
+    weights = (Path(start) / "adapter_model.safetensors").read_bytes()
+    return {"start": content_hash(weights), "reference": reference}
 
 
 def check_pairs(recipe: Recipe, tasks: Sequence[Task], given: dict[Task, Pairs | None]) -> None:

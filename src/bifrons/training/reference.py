@@ -6,7 +6,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
+from typing import Literal
 
 import torch
 from safetensors import safe_open
@@ -22,6 +24,7 @@ NUM_RECHECKED = 4
 MAX_NOISE = {"float32": 1e-2, "bfloat16": 2.0, "float16": 0.5}  # nats a margin may be away from 0 before step 0
 
 Pairs = Sequence[UnderstandingPair] | Sequence[GenerationPair]
+ReferencePolicy = Literal["base", "start"]
 
 
 def reference_log_probs(
@@ -31,9 +34,15 @@ def reference_log_probs(
     cache: Path | None = None,
     report: Callable[[str], None] | None = None,
     processes: Processes = ALONE,
+    *,
+    reference: ReferencePolicy = "base",
+    start: str = "",
 ) -> tuple[Tensor, float]:
-    """[pairs, 2] sums of the base model, chosen first, and the largest margin that recomputing a few pairs leaves
+    """[pairs, 2] sums of the reference, chosen first, and the largest margin that recomputing a few pairs leaves
     (nats).
+
+    The reference is the base model, or the model as it is now with the adapter that training starts from: `start` is
+    that adapter's fingerprint, empty for a fresh one, which leaves the base as it is.
 
     With `cache`, a folder, what was computed before for the same weights, dtype, packing and pairs is read from there.
     Raises
@@ -48,6 +57,9 @@ def reference_log_probs(
         "packing": getattr(model, "packing_version", 1),
         "pairs": pairs_hash(list(pairs)),  # type: ignore[arg-type]
     }
+    if reference == "start" and start:
+        definition["adapter"] = start
+    within = nullcontext if reference == "start" else model.base_only
     path = None if cache is None else cache / f"reference-{task}-{run_key(definition)}.safetensors"
     sums = None if path is None or not path.is_file() else read(path, len(pairs))
     if not processes.agree(sums is not None):
@@ -55,28 +67,31 @@ def reference_log_probs(
     if sums is None:
         if report:
             report(f"reference log-probabilities of {len(pairs)} {task} pairs")
-        sums = base_log_probs(model, pairs, processes)
+        with within():
+            sums = all_log_probs(model, pairs, processes)
         if path is not None and processes.writes:
             path.parent.mkdir(parents=True, exist_ok=True)
             part = path.with_suffix(f".{os.getpid()}.part")  # another process may compute the same
             save_file({"sums": sums}, part)
             part.replace(path)
-    return sums, step_zero_noise(model, task, pairs, sums)
+    if not start:  # the policy itself: a fresh adapter has to leave the base as it is
+        return sums, step_zero_noise(model, task, pairs, sums)
+    with within():
+        return sums, step_zero_noise(model, task, pairs, sums)
 
 
 @torch.no_grad()
-def base_log_probs(model: UnifiedModel, pairs: Pairs, processes: Processes) -> Tensor:
-    """[pairs, 2] of the base model on the CPU, one pair at a time, each computed by one process."""
+def all_log_probs(model: UnifiedModel, pairs: Pairs, processes: Processes) -> Tensor:
+    """[pairs, 2] of the model as it is, on the CPU, one pair at a time, each computed by one process."""
     table: Tensor | None = None
     seen: set[int] = set()
-    with model.base_only():
-        for index in processes.shares(len(pairs)):
-            sums = model.log_probs(model.pack([pairs[index]])).sums  # type: ignore[list-item]
-            table = torch.zeros(len(pairs), 2, device=sums.device) if table is None else table
-            first = index % processes.count == processes.rank and index not in seen
-            seen.add(index)
-            if first:
-                table[index] = sums[0]
+    for index in processes.shares(len(pairs)):
+        sums = model.log_probs(model.pack([pairs[index]])).sums  # type: ignore[list-item]
+        table = torch.zeros(len(pairs), 2, device=sums.device) if table is None else table
+        first = index % processes.count == processes.rank and index not in seen
+        seen.add(index)
+        if first:
+            table[index] = sums[0]
     assert table is not None, "there are pairs"
     return processes.summed(table).cpu()
 
