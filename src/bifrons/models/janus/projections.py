@@ -59,8 +59,9 @@ def projection_of(module: Any) -> Projection | None:
         return Projection(base.weight, base.bias)
     if any(name in module.lora_variant or module.lora_B[name].bias is not None for name in active):
         return None
-    down = torch.cat([module.lora_A[name].weight for name in active])
-    up = torch.cat([module.lora_B[name].weight * module.scaling[name] for name in active], dim=1)
+    lora: Any = module
+    down = torch.cat([lora.lora_A[name].weight for name in active])
+    up = torch.cat([lora.lora_B[name].weight * lora.scaling[name] for name in active], dim=1)
     return Projection(base.weight, base.bias, down, up)
 
 
