@@ -122,6 +122,9 @@ class OtherTokens(JanusModel):
         found = super().token_log_probs(packed)
         return replace(found, values=found.values.roll(1))
 
+    def log_probs(self, packed: Any) -> LogProbs:
+        return super().token_log_probs(packed).summed()
+
 
 class ColumnsFirst(JanusModel):
     """The codes of a drawing numbered by another order than the one that they are drawn in."""
