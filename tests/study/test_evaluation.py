@@ -111,10 +111,10 @@ def test_divergence_is_measured_once_on_spaced_pairs(tmp_path: Path) -> None:
         def load_adapter(self, folder: Path) -> None: ...
 
         def pack(self, pairs: Any) -> Any:
-            return float(pairs[0].id)
+            return [float(pair.id) for pair in pairs]
 
-        def token_kl(self, packed: float) -> Divergence:
-            return Divergence(torch.tensor([[packed, 99.0]]), torch.tensor([[4, 4]]))
+        def token_kl(self, packed: list[float]) -> Divergence:
+            return Divergence(torch.tensor([[nats, 99.0] for nats in packed]), torch.tensor([[4, 4]] * len(packed)))
 
     adapter = adapter_in(tmp_path)
     given = {"adapter": adapter, "constants": LengthConstants(), "pairs": {"generation": pairs}}

@@ -17,6 +17,7 @@ from safetensors import safe_open
 from torch import Tensor, nn
 from torch.nn.functional import gelu
 
+from bifrons.records import content_hash
 from bifrons.scorers.clip import ClipScorer
 
 EMBEDDED = "organism/weights/preference"  # belongs to the embedded CLIP of evaluation
@@ -52,6 +53,11 @@ class PreferenceScorer:
         if not images:
             return []
         return self.head(self.clip.embed_images(images), self.clip.embed_texts(texts)).tolist()
+
+
+def embedded_fingerprint() -> str:
+    """A hash of the embedded head, so that scores by another head are not taken for its own."""
+    return content_hash(files("bifrons").joinpath(EMBEDDED, "model.safetensors").read_bytes())
 
 
 def load_preference(clip: ClipScorer, folder: Path | None = None) -> PreferenceScorer:

@@ -28,6 +28,7 @@ from bifrons.scorers import LengthConstants
 from bifrons.scorers.clip import ClipScorer
 from bifrons.scorers.content import words
 from bifrons.scorers.networks import picture_networks
+from bifrons.scorers.preference import embedded_fingerprint
 from bifrons.sources import Example
 from bifrons.study.config import EvaluationSection
 
@@ -79,7 +80,7 @@ def evaluate_model(
     definition = store.about | {
         "items": run_key({"examples": [identity_of(e) for e in examples]}),
         "clip": clip.fingerprint,
-        "networks": [settings.pick_score, settings.inception, settings.lpips],
+        "networks": [embedded_fingerprint(), settings.pick_score, settings.inception, settings.lpips],
         "kl": None if adapter is None else kl_path.name,
         "lengths": lengths,
         "metrics": {metric.name: metric.version for metric in METRICS.values()},
