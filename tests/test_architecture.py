@@ -159,7 +159,7 @@ def run_without_torch(code: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
 
 
-UNITS = ("records", "strategies", "stats", "scenes", "claims", "report")
+UNITS = ("records", "strategies", "stats", "scenes", "claims", "report", "sources")
 TORCH_FREE = ("bifrons", *(f"bifrons.{unit}" for unit in UNITS))
 
 
