@@ -17,7 +17,7 @@ from bifrons.training import Recipe
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"learning_rat": 1e-3}, "align has no setting 'learning_rat'; it has beta, adapter"),
+        ({"learning_rat": 1e-3}, "align has no setting 'learning_rat'; it has beta, loss, loss_settings, accumulate"),
         ({"strategy": "unknown"}, "there is no strategy 'unknown'; there are understanding_only"),
         ({"strategy": "no_module:thing"}, "'no_module:thing' cannot be imported"),
         ({"strategy_settings": {"intervall": 3}}, "strategy gradient_weighted: .*intervall"),

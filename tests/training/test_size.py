@@ -68,7 +68,7 @@ def test_recomputed_activations_change_nothing(model: JanusModel) -> None:
     kept = make_model()
     for which in (kept, model):
         layer = which.core.language_model.layers[0].mlp
-        layer.register_forward_hook(lambda *_: calls.append(True))
+        layer.register_forward_pre_hook(lambda *_: calls.append(True))  # recomputing stops before its end
     plain = run(kept, adapter=SETTINGS, pairs_per_step=2)
     once = len(calls)
     recomputed = run(model, adapter=SETTINGS, pairs_per_step=2, gradient_checkpointing=True)
@@ -141,7 +141,7 @@ LOSSES: list[dict[str, Any]] = [
 @pytest.mark.parametrize("settings", LOSSES, ids=lambda s: s.get("loss", "one a task"))
 def test_every_loss_trains(settings: dict[str, Any]) -> None:
     """The recorded loss is the loss of the names given, and ten steps lower both."""
-    done = run(make_model(), adapter=NO_DROPOUT, steps=10, learning_rate=3e-3, pairs_per_step=4, clip=1e3, **settings)
+    done = run(make_model(), adapter=NO_DROPOUT, steps=10, learning_rate=1e-3, pairs_per_step=4, clip=1e3, **settings)
     for task in ("understanding", "generation"):
         losses = [getattr(step, task).loss for step in done.steps]
         assert losses[-1] < losses[0]

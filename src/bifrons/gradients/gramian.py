@@ -64,15 +64,12 @@ def gramians(
 
 
 def inner_products(gradients: Sequence[tuple[Tensor | None, Tensor | None]], device: torch.device) -> Tensor:
-    """uu, ug and gg over the parameters of one layer, float64, shape [3]: one matrix product instead of three dots for
-    each parameter.
-    """
+    """uu, ug and gg over the parameters of one layer, float64, shape [3]: three dots instead of three a parameter."""
     present = [(u, g) for u, g in gradients if u is not None or g is not None]
     if not present:
         return torch.zeros(3, dtype=torch.float64, device=device)
-    rows = torch.stack([flat([u for u, _ in present], present), flat([g for _, g in present], present)])
-    product = rows @ rows.T
-    return torch.stack([product[0, 0], product[0, 1], product[1, 1]])
+    u, g = (flat([pair[side] for pair in present], present) for side in (0, 1))
+    return torch.stack([u @ u, u @ g, g @ g])
 
 
 def flat(side: Sequence[Tensor | None], present: Sequence[tuple[Tensor | None, Tensor | None]]) -> Tensor:

@@ -26,13 +26,19 @@ def join(layout: Layout) -> Processes:
     """
     if layout not in ("replicas", "sharded"):
         raise ValueError(f"layout is {layout!r}; it is 'replicas' or 'sharded'")
-    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+    launched = int(os.environ.get("WORLD_SIZE", "1"))
+    if launched == 1:
         if layout == "sharded":
             raise ValueError("layout 'sharded' needs several processes: accelerate launch -m bifrons align ...")
         return Processes()
     from accelerate import PartialState
 
-    state = PartialState()  # starts the process group: NCCL where there are GPUs, gloo on the CPU
+    on_cpu = os.environ.get("ACCELERATE_USE_CPU", "").lower() in ("1", "true", "yes") or not torch.cuda.is_available()
+    state = PartialState(cpu=on_cpu)  # starts the process group: NCCL where there are GPUs, gloo on the CPU
+    if state.num_processes != launched:  # each would train alone, and all would write to one folder
+        raise ValueError(
+            f"{launched} processes were launched, but accelerate sees {state.num_processes} on this device"
+        )
     return Processes(state.process_index, state.num_processes, layout, state.device)
 
 

@@ -259,13 +259,16 @@ class JanusModel:
         """FSDP2 over the language model's layers. Embeddings and heads, which are read outside its forward, stay whole
         in every process.
         """
+        from torch.distributed import get_world_size
+        from torch.distributed.device_mesh import init_device_mesh
         from torch.distributed.fsdp import fully_shard
 
+        mesh = init_device_mesh(self.device.type, (get_world_size(),))
         body = self.core.language_model
         for layer in body.layers:
-            fully_shard(layer)
+            fully_shard(layer, mesh=mesh)
         outside = {*body.embed_tokens.parameters(), *body.norm.parameters()}
-        fully_shard(body, ignored_params=outside)
+        fully_shard(body, mesh=mesh, ignored_params=outside)
 
     # Sampling
 
