@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import csv
 import json
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -133,7 +134,7 @@ def test_what_was_varied_has_its_own_table(reported: Path) -> None:
     assert not any("beta" in row["setting"] for row in table(reported, "results"))
     swept = table(reported, "ablation_beta")
     assert {json.loads(row["setting"]).get("beta") for row in swept} == {None, 0.05, 0.5}
-    assert "Other settings than the study's own: β." in text
+    assert "Other settings than the study's own: β." in unescape(text)
     published = {row["setting"]: row["published_janus_pro_7b_delta"] for row in table(reported, "beta")}
     assert float(published['{"beta": 0.05}']) == pytest.approx(26.793 - 26.87)
 

@@ -38,6 +38,8 @@ def written(folder: Path, text: str) -> Path:
         ("[data]\ncuration_clip = 'me/mine'\n[evaluation]\npick_score = 'me/mine'", "evaluation.pick_score"),
         ("[evaluation]\nkl_pairs = -1", "evaluation.kl_pairs"),
         ("seeds = [", "not TOML"),
+        ("[training]\nloss = 'none'", "there is no loss 'none'"),
+        ("[[vary]]\nmethods = ['pcgrad']\nset = {'training.loss' = ['ipo', 'none']}", "there is no loss 'none'"),
         ("models = ['organism', 'organism']", "models holds a value twice"),
         ("model = 'a/b'\nmodels = ['organism']", "give one"),
         ("[[vary]]\nmethods = ['nash']", "vary[0]: there is no method 'nash'"),

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bifrons.claims.rules import Claim
+from bifrons.losses import LOSSES
 from bifrons.sources import Source
 from bifrons.sources.choose import SourceName
 from bifrons.strategies import PAPER, STRATEGIES
@@ -69,6 +70,8 @@ class TrainingSection(Section):
     rank: Positive = 64
     alpha: Annotated[float, Field(gt=0)] = 128.0
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.05
+    full: bool = False  # the projections themselves instead of an adapter: rank, alpha and dropout then mean nothing
+    loss: str = "dpo"  # of both tasks, a name of `losses.LOSSES`
     interval: Positive | None = None  # K of gradient weighting; unset, the length of the run decides
 
 
@@ -218,6 +221,10 @@ def check(path: Path, config: StudyConfig) -> None:
             raise ValueError(f"{path}: {name} holds a value twice")
     check_methods(path, config.methods)
     check_axes(path, config)
+    for setting in ((), *(setting for vary in config.vary for setting in vary.combinations)):
+        loss = config.under(config.all_models[0], setting).training.loss
+        if loss not in LOSSES:
+            raise ValueError(f"{path}: there is no loss {loss!r}; there are {', '.join(LOSSES)}")
     numbers = [claim.number for claim in config.claims]
     if len(set(numbers)) < len(numbers):
         raise ValueError(f"{path}: claims holds a number twice")

@@ -8,12 +8,12 @@ from __future__ import annotations
 import multiprocessing
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from bifrons.records import StepRecord
 from bifrons.scorers import LengthConstants
@@ -45,10 +45,10 @@ def crew(config: StudyConfig, folder: Path, jobs: int) -> Iterator[list[Worker]]
         yield workers
     finally:
         for worker in workers:
-            if worker.cell is None and worker.process.is_alive():
-                worker.pipe.send(None)
-            else:
+            if worker.cell is not None:
                 worker.process.terminate()
+            with suppress(ConnectionError):
+                worker.pipe.send(None)
         for worker in workers:
             worker.process.join()
             worker.pipe.close()
@@ -56,7 +56,7 @@ def crew(config: StudyConfig, folder: Path, jobs: int) -> Iterator[list[Worker]]
 
 def hire(config: StudyConfig, folder: Path) -> Worker:
     spawn = multiprocessing.get_context("spawn")
-    ours, theirs = spawn.Pipe()
+    ours, theirs = cast(tuple[Connection, Connection], spawn.Pipe())
     process = spawn.Process(target=work, args=(theirs, config, folder), daemon=True)
     process.start()
     theirs.close()  # so that the pipe ends with the process
@@ -89,7 +89,8 @@ def run_together(
                     continue
                 worker.cell = cell
                 progress.cell(cell.name, place)
-                worker.pipe.send((cell, {need: outcomes[need] for need in cell.needs}, constants))
+                with suppress(ConnectionError):  # of a worker that is gone: its silence is heard below
+                    worker.pipe.send((cell, {need: outcomes[need] for need in cell.needs}, constants))
         busy = {worker.pipe: place for place, worker in enumerate(workers) if worker.cell}
         for pipe in wait(list(busy)) if busy else ():
             place = busy[pipe]  # type: ignore[index]

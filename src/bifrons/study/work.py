@@ -127,7 +127,15 @@ def recipe_of(context: Context, cell: Cell, settings: TrainingSection) -> Recipe
         weight_decay=settings.weight_decay,
         clip=settings.clip,
         clip_mode=settings.clip_mode,
-        adapter=AdapterSettings(rank=settings.rank, alpha=settings.alpha, dropout=settings.dropout, seed=cell.seed),
+        loss_understanding=settings.loss,
+        loss_generation=settings.loss,
+        adapter=AdapterSettings(
+            rank=settings.rank,
+            alpha=settings.alpha,
+            dropout=0.0 if settings.full else settings.dropout,
+            seed=cell.seed,
+            full=settings.full,
+        ),
         seed=cell.seed,
     )
 
