@@ -7,6 +7,7 @@ share that is assumed, and can be set: `python -m benchmarks cost --utilisation 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from benchmarks.arithmetic import Shapes
@@ -41,6 +42,7 @@ class Rates:
         return size / (H200_BANDWIDTH * self.bandwidth_share)
 
 
+@cache
 def published(name: str) -> Shapes:
     """Shapes of a published size, from the parameter counts of its configuration; LoRA of rank 64 on all seven maps."""
     counts, shape = count_parameters(name), shape_of(name)
