@@ -140,6 +140,13 @@ def test_differences_are_paired_by_item_and_seed() -> None:
     assert compare([point("a", 1, [1.0])], "gap", [point("base", 0, [0.0])]) is None
 
 
+def test_an_interval_that_ends_at_0_does_not_exclude_it() -> None:
+    """One item of six moved: the resamples that miss it differ by nothing, and rounding must not say otherwise."""
+    base = [5 / 6, 4 / 6, 0.7, 0.1, 0.3, 0.6]
+    found = compare([point("a", 1, [*base[:5], base[5] + 1 / 6])], "gap", [point("base", 0, base)])
+    assert found is not None and found[1] is not None and found[1][0] == 0.0
+
+
 def test_a_round_that_failed_has_its_reason_and_no_number() -> None:
     failed = Point(chain=Chain("pair_dpo", (), 3), seed=0, reason="round 3 keeps no record")
     rows = [row for row in results_of("m", [*POINTS, failed])["rows"] if row["metric"] == "gap"]

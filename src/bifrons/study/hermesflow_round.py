@@ -328,7 +328,7 @@ def gap_scores(own: JudgedGap, exact: JudgedGap | None) -> dict[str, dict[str, A
     """The gap's metrics, item by item; those of the verifier carry the reason where there is none."""
     reading, drawing = own.accuracies("understanding"), own.accuracies("generation")
     items: dict[str, dict[str, float]] = {
-        "gap": {name: reading[name] - drawing[name] for name in reading},
+        "gap": {name: round(reading[name] - drawing[name], 12) for name in reading},
         "gap_verified": {},
         "drawing_deficit_verified": {},
         "gap_understanding": reading,
@@ -337,8 +337,8 @@ def gap_scores(own: JudgedGap, exact: JudgedGap | None) -> dict[str, dict[str, A
     }
     if exact is not None:
         verified, control = exact.accuracies("generation"), exact.accuracies("control")
-        items["gap_verified"] = {name: reading[name] - verified[name] for name in reading}
-        items["drawing_deficit_verified"] = {name: control[name] - verified[name] for name in reading}
+        items["gap_verified"] = {name: round(reading[name] - verified[name], 12) for name in reading}
+        items["drawing_deficit_verified"] = {n: round(control[n] - verified[n], 12) for n in reading}
         items["gap_generation_verified"] = verified
     why = "only scenes have an exact verifier"
     return {name: {"items": values, "value": None, "reason": "" if values else why} for name, values in items.items()}
