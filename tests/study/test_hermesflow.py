@@ -118,7 +118,8 @@ POINTS = [point("base", 0, LOW), point("pair_dpo", 1, HIGH), point("pair_dpo", 2
         ({"rule": "not_above"}, "refuted"),
         ({"rule": "not_below"}, "holds"),
         ({"rule": "above", "later_round": 2}, "holds"),  # the first gain is the larger
-        ({"rule": "above", "round": 2, "against": "pair_dpo", "against_round": 1, "margin": 0.02}, "refuted"),
+        ({"rule": "above", "round": 2, "against": "pair_dpo", "against_round": 1}, "holds"),  # small, and certain
+        ({"rule": "above", "round": 1, "against": "pair_dpo", "against_round": 2, "margin": 0.02}, "refuted"),
         ({"rule": "not_above", "round": 2, "against": "pair_dpo", "against_round": 1, "margin": 0.02}, "holds"),
         ({"rule": "above", "against": "", "value": 0.3}, "holds"),
         ({"rule": "above", "round": 7}, "no data"),

@@ -68,7 +68,7 @@ def results_of(model: str, points: Sequence[Point]) -> dict[str, Any]:
 
 
 def row_of(model: str, chain: Chain, metric: str, group: Sequence[Point], base: Point) -> dict[str, Any]:
-    done = [point for point in group if point.scores]
+    done = [point for point in group if metric in point.scores]
     row: dict[str, Any] = {"model": model, "method": chain.method, "metric": metric, "setting": dict(chain.setting)}
     row |= {"round": chain.round, "seeds": [p.seed for p in done], "n": 0, "reason": None, **dict.fromkeys(NUMBERS)}
     if not done:
