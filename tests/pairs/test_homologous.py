@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 
-from bifrons.pairs.homologous import CurationSettings, curate, in_turn, inputs_of, summary_of
+from bifrons.pairs.homologous import CurationSettings, curate, in_turn, inputs_of, summary_of, with_questions
 from bifrons.records import JudgeQuestion, homologous_pairs
 from bifrons.scorers.judge import judge_images
 from bifrons.scorers.verifier import SceneVerifier
+from bifrons.sources import Question
 from painter import EXAMPLES, INPUTS, SETTINGS, Painter, curator
 
 
@@ -156,3 +157,13 @@ def test_questions_are_taken_in_turn_of_kind() -> None:
 def test_a_bad_setting_is_named(setting: str, value: Any) -> None:
     with pytest.raises(ValueError, match=setting):
         CurationSettings(**{setting: value})
+
+
+def test_questions_of_a_file_meet_their_inputs_by_id() -> None:
+    """DSG's questions all want a yes; an input that the file does not know is dropped and counted."""
+    asked = {INPUTS[1].id: [Question("entity", "Is there a dog?", "yes.", ("yes", "no"))]}
+    made = with_questions(INPUTS, asked)
+    assert [bool(given.questions) for given in made] == [given.id in asked for given in INPUTS]
+    assert made[1].questions[0].chance == 0.5 and made[1].questions[0].yes_no
+    with pytest.raises(ValueError, match="about none of the 12 inputs"):
+        with_questions(INPUTS, {"other": asked[INPUTS[1].id]})

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -20,7 +20,7 @@ from bifrons.records import HomologousRecord, JudgeQuestion, Sample, content_has
 from bifrons.records.homologous import refuse_twice
 from bifrons.scorers.judge import Judge, judge_images, verdict_of
 from bifrons.scorers.text_similarity import TextScorer
-from bifrons.sources import Example
+from bifrons.sources import Example, Question
 
 Report = Callable[[int], None]
 QuestionSource = Literal["source", "general", "world"]
@@ -77,7 +77,7 @@ def inputs_of(
     for example in examples:
         if questions == "source":
             asked = tuple(
-                JudgeQuestion(kind=q.kind, text=q.text, answer=q.answer, choices=tuple(getattr(q, "choices", ())))
+                JudgeQuestion(kind=q.kind, text=q.text, answer=q.answer, choices=q.choices)
                 for q in (*example.questions, *example.presence)
                 if q.answer and q.kind not in NOT_DESCRIBED
             )
@@ -87,6 +87,26 @@ def inputs_of(
             asked = in_turn(asked, most, [seed, item_of(example.id)])
         made.append(HomologousInput(id=example.id, image=example.image, caption=example.prompt, questions=asked))
     return made
+
+
+def with_questions(inputs: Sequence[HomologousInput], asked: Mapping[str, Sequence[Question]]) -> list[HomologousInput]:
+    """The inputs with the questions of a file instead (DSG, TIFA), joined by id.
+
+    An input that the file does not know has none, and curation drops and counts it. Raises ValueError where the file
+    knows none of the inputs: it is then of other data.
+    """
+    if not any(given.id in asked for given in inputs):
+        raise ValueError(f"the questions are about none of the {len(inputs)} inputs; their ids differ")
+    return [
+        replace(
+            given,
+            questions=tuple(
+                JudgeQuestion(kind=q.kind, text=q.text, answer=q.answer, choices=q.choices)
+                for q in asked.get(given.id, ())
+            ),
+        )
+        for given in inputs
+    ]
 
 
 def in_turn(questions: Sequence[JudgeQuestion], most: int, seed: list[int]) -> tuple[JudgeQuestion, ...]:
