@@ -56,6 +56,22 @@ def test_a_drawing_is_judged_by_its_own_questions() -> None:
         assert [verdict.accuracy for verdict in again] == [sample.score for sample in record.drawings]
 
 
+def test_what_the_judge_leans_to_is_reported() -> None:
+    """Over all drawings that were judged: chance of yes/no questions, and the lean of a judge that always says yes."""
+
+    class Yes(SceneVerifier):
+        name = "yes"
+
+        def reply(self, images: Sequence[Any], questions: Sequence[JudgeQuestion], report: Any = None) -> list[str]:
+            return ["yes."] * len(questions)
+
+    made = curator(Painter(), judge=Yes())
+    curate(made)
+    found = made.leaning
+    assert found.num_questions == 12 * 3 * 6 and found.num_yes_no == 12 * 3 * 2
+    assert (found.said_yes, found.expected_yes, found.yes_bias, found.chance) == (1.0, 0.5, 0.5, 0.5)
+
+
 def test_the_order_of_inputs_changes_no_record() -> None:
     forward, backward = (curate(curator(Painter(), given)) for given in (INPUTS, INPUTS[::-1]))
     assert sorted(forward, key=lambda r: r.id) == sorted(backward, key=lambda r: r.id)

@@ -121,6 +121,14 @@ def curate(
     records = play(curator, before) if before else first_round(curator)
     write_homologous(out, records)
     show(out, summary_of(records))
+    lean = curator.leaning
+    known = [
+        ("as expected", lean.accuracy),
+        ("chance", lean.chance),
+        ("lean to yes", lean.yes_bias),
+        ("unread", lean.unread),
+    ]
+    typer.echo("judge: " + ", ".join(f"{name} {value:.3f}" for name, value in known if value is not None))
 
 
 @app.command("import")

@@ -18,7 +18,7 @@ from bifrons.pairs.side_files import SideFiles
 from bifrons.protocol import Answer, Drawing, Sampling, UnifiedModel
 from bifrons.records import HomologousRecord, JudgeQuestion, Sample, content_hash, run_key
 from bifrons.records.homologous import refuse_twice
-from bifrons.scorers.judge import Judge, judge_images, verdict_of
+from bifrons.scorers.judge import Judge, Leaning, Verdict, judge_images, leaning, verdict_of
 from bifrons.scorers.text_similarity import TextScorer
 from bifrons.sources import Example, Question
 
@@ -157,6 +157,7 @@ class Curator:
         self.unusable |= {given.id: "no questions" for given in inputs if given.image and not given.questions}
         self.every = list(inputs)
         self.revision, self.round, self.report = revision, round_number, report
+        self.judged_so_far: list[tuple[tuple[JudgeQuestion, ...], Verdict]] = []
         shown = [(given.id, content_hash(given.image), given.caption) for given in self.inputs]
         same = {"model": revision, "round": round_number, "seed": settings.seed, "inputs": run_key({"inputs": shown})}
         self.word_files = SideFiles(
@@ -257,7 +258,14 @@ class Curator:
         kept = self.judge_files.once(name, replies)
         if self.report:
             self.report(len(chunk))
-        return [verdict_of(given.questions, said).accuracy for given, said in zip(chunk, kept, strict=True)]
+        verdicts = [verdict_of(given.questions, said) for given, said in zip(chunk, kept, strict=True)]
+        self.judged_so_far += zip((given.questions for given in chunk), verdicts, strict=True)
+        return [verdict.accuracy for verdict in verdicts]
+
+    @property
+    def leaning(self) -> Leaning:
+        """Chance level, lean towards yes and unread share of the judge over all that it judged here."""
+        return leaning([asked for asked, _ in self.judged_so_far], [verdict for _, verdict in self.judged_so_far])
 
     def blank(self, given: HomologousInput, dropped: str) -> HomologousRecord:
         """The record of an input that could not be sampled."""

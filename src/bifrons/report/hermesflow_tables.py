@@ -238,12 +238,23 @@ def records_table(study: Study, root: Node) -> Table | None:
         causes = {cause: dropped.needed_whole(cause) for cause in dropped.value}
         said = "; ".join(f"{number} {cause}" for cause, number in causes.items())
         kept = node.needed_whole("kept")
-        rows.append((heading(study, variant), Entry(str(node.needed_whole("seed"))), Entry(str(kept)), Entry(said)))
+        judge = node.node("judge")
+        figures = [judge.number(name) for name in ("accuracy", "yes_bias", "chance")]
+        entries = [Entry(plain(figures[0], 3)), Entry(signed(figures[1], 3)), Entry(plain(figures[2], 3))]
+        seed = Entry(str(node.needed_whole("seed")))
+        rows.append((heading(study, variant), seed, Entry(str(kept)), *entries, Entry(said)))
         data.append({"method": variant.method, "round": variant.round, "kept": kept, "dropped": said})
     return Table(
         name="hermesflow_records",
-        caption="Homologous records of every round: kept, and dropped by cause.",
-        columns=(Column("Model", numeric=False), Column("Seed"), Column("Kept"), Column("Dropped", numeric=False)),
+        caption="Homologous records of every round: kept, and dropped by cause; what the judge said of all drawings: "
+        "the share answered as expected, its lean towards yes, and the chance level of yes/no and choice questions.",
+        columns=(
+            Column("Model", numeric=False),
+            Column("Seed"),
+            Column("Kept"),
+            *(Column(name) for name in ("As expected", "Lean to yes", "Chance")),
+            Column("Dropped", numeric=False),
+        ),
         rows=tuple(rows),
         data=tuple(data),
     )

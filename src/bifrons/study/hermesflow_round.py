@@ -153,6 +153,8 @@ def curated(bench: Bench, method: Method, before: Round, report: Report) -> tupl
     )
     records = curate(curator) if before.records is None else play(curator, previous)
     bench.model.remove_adapter()
+    found = curator.leaning
+    write_json(path.with_suffix(".json"), asdict(found) | {"yes_bias": found.yes_bias})
     write_homologous(path, records)
     return path, records
 
@@ -202,7 +204,7 @@ def play_round(
     """The next round after `before`: curated, trained and kept. Raises ValueError where no record is kept."""
     check_predecessor(before, bench.model.identity.fingerprint)
     path, records = curated(bench, method, before, report)
-    summary = summary_of(records)
+    summary = summary_of(records) | {"judge": read_json(path.with_suffix(".json"))}
     understanding, generation = homologous_pairs(records)
     if not understanding:
         raise ValueError(f"round {before.number + 1} keeps no record: {summary['dropped']}")
