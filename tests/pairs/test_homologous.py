@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 
-from bifrons.pairs.homologous import CurationSettings, curate, in_turn, inputs_of, summary_of
+from bifrons.pairs.homologous import CurationSettings, curate, in_turn, inputs_of, summary_of, with_questions
 from bifrons.records import JudgeQuestion, homologous_pairs
 from bifrons.scorers.judge import judge_images
 from bifrons.scorers.verifier import SceneVerifier
+from bifrons.sources import Question
 from painter import EXAMPLES, INPUTS, SETTINGS, Painter, curator
 
 
@@ -53,6 +54,22 @@ def test_a_drawing_is_judged_by_its_own_questions() -> None:
         pixels = Painter().decode([sample.tokens for sample in record.drawings])
         again = judge_images(SceneVerifier(), pixels, [record.questions] * len(pixels))
         assert [verdict.accuracy for verdict in again] == [sample.score for sample in record.drawings]
+
+
+def test_what_the_judge_leans_to_is_reported() -> None:
+    """Over all drawings that were judged: chance of yes/no questions, and the lean of a judge that always says yes."""
+
+    class Yes(SceneVerifier):
+        name = "yes"
+
+        def reply(self, images: Sequence[Any], questions: Sequence[JudgeQuestion], report: Any = None) -> list[str]:
+            return ["yes."] * len(questions)
+
+    made = curator(Painter(), judge=Yes())
+    curate(made)
+    found = made.leaning
+    assert found.num_questions == 12 * 3 * 6 and found.num_yes_no == 12 * 3 * 2
+    assert (found.said_yes, found.expected_yes, found.yes_bias, found.chance) == (1.0, 0.5, 0.5, 0.5)
 
 
 def test_the_order_of_inputs_changes_no_record() -> None:
@@ -156,3 +173,13 @@ def test_questions_are_taken_in_turn_of_kind() -> None:
 def test_a_bad_setting_is_named(setting: str, value: Any) -> None:
     with pytest.raises(ValueError, match=setting):
         CurationSettings(**{setting: value})
+
+
+def test_questions_of_a_file_meet_their_inputs_by_id() -> None:
+    """DSG's questions all want a yes; an input that the file does not know is dropped and counted."""
+    asked = {INPUTS[1].id: [Question("entity", "Is there a dog?", "yes.", ("yes", "no"))]}
+    made = with_questions(INPUTS, asked)
+    assert [bool(given.questions) for given in made] == [given.id in asked for given in INPUTS]
+    assert made[1].questions[0].chance == 0.5 and made[1].questions[0].yes_no
+    with pytest.raises(ValueError, match="about none of the 12 inputs"):
+        with_questions(INPUTS, {"other": asked[INPUTS[1].id]})

@@ -118,7 +118,8 @@ POINTS = [point("base", 0, LOW), point("pair_dpo", 1, HIGH), point("pair_dpo", 2
         ({"rule": "not_above"}, "refuted"),
         ({"rule": "not_below"}, "holds"),
         ({"rule": "above", "later_round": 2}, "holds"),  # the first gain is the larger
-        ({"rule": "above", "round": 2, "against": "pair_dpo", "against_round": 1, "margin": 0.02}, "refuted"),
+        ({"rule": "above", "round": 2, "against": "pair_dpo", "against_round": 1}, "holds"),  # small, and certain
+        ({"rule": "above", "round": 1, "against": "pair_dpo", "against_round": 2, "margin": 0.02}, "refuted"),
         ({"rule": "not_above", "round": 2, "against": "pair_dpo", "against_round": 1, "margin": 0.02}, "holds"),
         ({"rule": "above", "against": "", "value": 0.3}, "holds"),
         ({"rule": "above", "round": 7}, "no data"),
@@ -138,6 +139,13 @@ def test_differences_are_paired_by_item_and_seed() -> None:
     assert found is not None and found[0] == pytest.approx(sum(HIGH) / 40 - sum(LOW) / 40)
     assert found[1] is not None and found[1][0] < found[0] < found[1][1]
     assert compare([point("a", 1, [1.0])], "gap", [point("base", 0, [0.0])]) is None
+
+
+def test_an_interval_that_ends_at_0_does_not_exclude_it() -> None:
+    """One item of six moved: the resamples that miss it differ by nothing, and rounding must not say otherwise."""
+    base = [5 / 6, 4 / 6, 0.7, 0.1, 0.3, 0.6]
+    found = compare([point("a", 1, [*base[:5], base[5] + 1 / 6])], "gap", [point("base", 0, base)])
+    assert found is not None and found[1] is not None and found[1][0] == 0.0
 
 
 def test_a_round_that_failed_has_its_reason_and_no_number() -> None:

@@ -56,6 +56,7 @@ def curate(
     instances: Annotated[Path | None, typer.Option(help="COCO instances: questions then have known answers.")] = None,
     images: Annotated[Path | None, typer.Option(help="Folder of the images that the annotations name.")] = None,
     tifa: Annotated[Path | None, typer.Option(help="TIFA-format questions of the annotations, by id.")] = None,
+    dsg: Annotated[Path | None, typer.Option(help="DSG-format questions, by the inputs' ids.")] = None,
     count: Annotated[int, typer.Option(help="Inputs to start from.")] = 256,
     question: Annotated[str, typer.Option(help="How the model is asked for a caption.")] = "describe the picture.",
     questions: Annotated[Questions, typer.Option(help="Where the judge's questions come from.")] = Questions.source,
@@ -73,14 +74,14 @@ def curate(
     """Sample, score and choose; with --previous and --adapter, a round of self-play. Goes on where it was killed."""
     from bifrons.evaluation import adapter_fingerprint
     from bifrons.models import load
-    from bifrons.pairs.homologous import CurationSettings, Curator, inputs_of, summary_of
+    from bifrons.pairs.homologous import CurationSettings, Curator, inputs_of, summary_of, with_questions
     from bifrons.pairs.homologous import curate as first_round
     from bifrons.pairs.self_play import play
     from bifrons.records import read_homologous, write_homologous
     from bifrons.scorers.judge import ModelJudge
     from bifrons.scorers.text_similarity import load_text_scorer
     from bifrons.scorers.verifier import SceneVerifier
-    from bifrons.sources import Source
+    from bifrons.sources import Source, dsg_examples
 
     if out.exists():
         raise ValueError(f"{out}: exists already, and nothing is overwritten")
@@ -102,6 +103,9 @@ def curate(
             raise ValueError(f"{data}: --images is missing, the folder of the images that it names")
         examples = journeydb_examples(data, images, count, questions=tifa)
         inputs = inputs_of(examples, questions=questions.value, seed=seed)
+    if dsg is not None:
+        asked = {example.id.removeprefix("dsg-"): example.questions for example in dsg_examples(dsg)}
+        inputs = with_questions(inputs, asked)
     revision = "+".join(p for p in (loaded.identity.fingerprint, adapter_fingerprint(adapter)) if p)
     settings = CurationSettings(question=question, num_captions=num_captions, num_drawings=num_drawings, seed=seed)
     curator = Curator(
@@ -117,6 +121,14 @@ def curate(
     records = play(curator, before) if before else first_round(curator)
     write_homologous(out, records)
     show(out, summary_of(records))
+    lean = curator.leaning
+    known = [
+        ("as expected", lean.accuracy),
+        ("chance", lean.chance),
+        ("lean to yes", lean.yes_bias),
+        ("unread", lean.unread),
+    ]
+    typer.echo("judge: " + ", ".join(f"{name} {value:.3f}" for name, value in known if value is not None))
 
 
 @app.command("import")

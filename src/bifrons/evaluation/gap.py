@@ -23,6 +23,7 @@ from bifrons.stats import two_way_bootstrap_difference
 
 Report = Callable[[int], None]
 NUM_RESAMPLES = 2000
+DECIMALS = 12  # the last bits of a sum are no difference: an interval that ends at 0 must not exclude it
 
 GAP = Metric(
     name="gap",
@@ -194,7 +195,9 @@ def gap_of(judged: JudgedGap, kind: str | None, seed: int) -> Gap:
 def difference(first: Sequence[float], second: Sequence[float], seed: int) -> tuple[float, tuple[float, float] | None]:
     found = two_way_bootstrap_difference([first], [second], seed=seed, num_resamples=NUM_RESAMPLES)
     interval = found.interval
-    return found.estimate, None if interval is None else (interval.low, interval.high)
+    if interval is None:
+        return round(found.estimate, DECIMALS), None
+    return round(found.estimate, DECIMALS), (round(interval.low, DECIMALS), round(interval.high, DECIMALS))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -18,9 +18,9 @@ from bifrons.pairs.side_files import SideFiles
 from bifrons.protocol import Answer, Drawing, Sampling, UnifiedModel
 from bifrons.records import HomologousRecord, JudgeQuestion, Sample, content_hash, run_key
 from bifrons.records.homologous import refuse_twice
-from bifrons.scorers.judge import Judge, judge_images, verdict_of
+from bifrons.scorers.judge import Judge, Leaning, Verdict, judge_images, leaning, verdict_of
 from bifrons.scorers.text_similarity import TextScorer
-from bifrons.sources import Example
+from bifrons.sources import Example, Question
 
 Report = Callable[[int], None]
 QuestionSource = Literal["source", "general", "world"]
@@ -77,7 +77,7 @@ def inputs_of(
     for example in examples:
         if questions == "source":
             asked = tuple(
-                JudgeQuestion(kind=q.kind, text=q.text, answer=q.answer, choices=tuple(getattr(q, "choices", ())))
+                JudgeQuestion(kind=q.kind, text=q.text, answer=q.answer, choices=q.choices)
                 for q in (*example.questions, *example.presence)
                 if q.answer and q.kind not in NOT_DESCRIBED
             )
@@ -87,6 +87,26 @@ def inputs_of(
             asked = in_turn(asked, most, [seed, item_of(example.id)])
         made.append(HomologousInput(id=example.id, image=example.image, caption=example.prompt, questions=asked))
     return made
+
+
+def with_questions(inputs: Sequence[HomologousInput], asked: Mapping[str, Sequence[Question]]) -> list[HomologousInput]:
+    """The inputs with the questions of a file instead (DSG, TIFA), joined by id.
+
+    An input that the file does not know has none, and curation drops and counts it. Raises ValueError where the file
+    knows none of the inputs: it is then of other data.
+    """
+    if not any(given.id in asked for given in inputs):
+        raise ValueError(f"the questions are about none of the {len(inputs)} inputs; their ids differ")
+    return [
+        replace(
+            given,
+            questions=tuple(
+                JudgeQuestion(kind=q.kind, text=q.text, answer=q.answer, choices=q.choices)
+                for q in asked.get(given.id, ())
+            ),
+        )
+        for given in inputs
+    ]
 
 
 def in_turn(questions: Sequence[JudgeQuestion], most: int, seed: list[int]) -> tuple[JudgeQuestion, ...]:
@@ -137,6 +157,7 @@ class Curator:
         self.unusable |= {given.id: "no questions" for given in inputs if given.image and not given.questions}
         self.every = list(inputs)
         self.revision, self.round, self.report = revision, round_number, report
+        self.judged_so_far: list[tuple[tuple[JudgeQuestion, ...], Verdict]] = []
         shown = [(given.id, content_hash(given.image), given.caption) for given in self.inputs]
         same = {"model": revision, "round": round_number, "seed": settings.seed, "inputs": run_key({"inputs": shown})}
         self.word_files = SideFiles(
@@ -237,7 +258,14 @@ class Curator:
         kept = self.judge_files.once(name, replies)
         if self.report:
             self.report(len(chunk))
-        return [verdict_of(given.questions, said).accuracy for given, said in zip(chunk, kept, strict=True)]
+        verdicts = [verdict_of(given.questions, said) for given, said in zip(chunk, kept, strict=True)]
+        self.judged_so_far += zip((given.questions for given in chunk), verdicts, strict=True)
+        return [verdict.accuracy for verdict in verdicts]
+
+    @property
+    def leaning(self) -> Leaning:
+        """Chance level, lean towards yes and unread share of the judge over all that it judged here."""
+        return leaning([asked for asked, _ in self.judged_so_far], [verdict for _, verdict in self.judged_so_far])
 
     def blank(self, given: HomologousInput, dropped: str) -> HomologousRecord:
         """The record of an input that could not be sampled."""

@@ -121,7 +121,7 @@ def gap_table(study: Study, gaps: list[GapRow]) -> Table | None:
         first = heading(study, row.variant)
         seed = f"seed {row.seed}"
         first = Entry(first.text, small=", ".join(part for part in (first.small, seed) if part))
-        rows.append((first, Entry(row.judge), *entries, Entry(f"{row.num_items}")))
+        rows.append((first, judge_entry(row.judge), *entries, Entry(f"{row.num_items}")))
     return Table(
         name="hermesflow_gap",
         caption="The gap. U: accuracy about real images; G: the judge's accuracy on the same questions about the "
@@ -131,6 +131,11 @@ def gap_table(study: Study, gaps: list[GapRow]) -> Table | None:
         data=tuple(gap_record(row) for row in gaps),
         notes=(Note("", "Table 4 of arXiv 2502.12148, whose judge of drawings is another, stronger model than U's."),),
     )
+
+
+def judge_entry(judge: str) -> Entry:
+    """A judge by what it is; a network's name with its weights below."""
+    return Entry(judge) if "verifier" in judge else Entry("itself", small=judge)
 
 
 def gap_record(row: GapRow) -> dict[str, Any]:
@@ -170,7 +175,7 @@ def kinds_table(study: Study, gaps: list[GapRow]) -> Table | None:
                 else f"{plain(row.numbers.get('understanding'), 2)} {DASH} {plain(row.numbers.get('generation'), 2)}"
             )
             entries.append(Entry(signed(row.numbers.get("gap") if row else None, 3), small=small))
-        rows.append((heading(study, variant), Entry(judge), *entries))
+        rows.append((heading(study, variant), judge_entry(judge), *entries))
     return Table(
         name="hermesflow_kinds",
         caption="The gap by kind of question; U and G below it.",
@@ -233,12 +238,23 @@ def records_table(study: Study, root: Node) -> Table | None:
         causes = {cause: dropped.needed_whole(cause) for cause in dropped.value}
         said = "; ".join(f"{number} {cause}" for cause, number in causes.items())
         kept = node.needed_whole("kept")
-        rows.append((heading(study, variant), Entry(str(node.needed_whole("seed"))), Entry(str(kept)), Entry(said)))
+        judge = node.node("judge")
+        figures = [judge.number(name) for name in ("accuracy", "yes_bias", "chance")]
+        entries = [Entry(plain(figures[0], 3)), Entry(signed(figures[1], 3)), Entry(plain(figures[2], 3))]
+        seed = Entry(str(node.needed_whole("seed")))
+        rows.append((heading(study, variant), seed, Entry(str(kept)), *entries, Entry(said)))
         data.append({"method": variant.method, "round": variant.round, "kept": kept, "dropped": said})
     return Table(
         name="hermesflow_records",
-        caption="Homologous records of every round: kept, and dropped by cause.",
-        columns=(Column("Model", numeric=False), Column("Seed"), Column("Kept"), Column("Dropped", numeric=False)),
+        caption="Homologous records of every round: kept, and dropped by cause; what the judge said of all drawings: "
+        "the share answered as expected, its lean towards yes, and the chance level of yes/no and choice questions.",
+        columns=(
+            Column("Model", numeric=False),
+            Column("Seed"),
+            Column("Kept"),
+            *(Column(name) for name in ("As expected", "Lean to yes", "Chance")),
+            Column("Dropped", numeric=False),
+        ),
         rows=tuple(rows),
         data=tuple(data),
     )

@@ -11,7 +11,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from bifrons.evaluation import METRICS
+from bifrons.evaluation import METRICS, Metric
 from bifrons.evaluation.gap import METRICS as GAP_METRICS
 from bifrons.models import load
 from bifrons.pairs.homologous import inputs_of
@@ -307,12 +307,9 @@ def counted(summary: dict[str, Any]) -> dict[str, Any]:
     return {"kept": summary["kept"], "dropped": summary["dropped"], "notes": {}}
 
 
-def metric_record(metric: Any) -> dict[str, Any]:
+def metric_record(metric: Metric) -> dict[str, Any]:
     found = asdict(metric)
-    direction = "higher" if metric.direction == "neither" else metric.direction
-    return {name: found[name] for name in ("name", "label", "task", "primary", "description")} | {
-        "direction": direction
-    }
+    return {name: found[name] for name in ("name", "label", "direction", "task", "primary", "description")}
 
 
 def method_record(name: str) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from bifrons.training import versions
 
 NUMBERS = ("mean", "std", "ci95", "delta", "delta_ci95", "welch_t", "p", "cohens_d")
 NUM_RESAMPLES = 2000
+DECIMALS = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,7 @@ def results_of(model: str, points: Sequence[Point]) -> dict[str, Any]:
 
 
 def row_of(model: str, chain: Chain, metric: str, group: Sequence[Point], base: Point) -> dict[str, Any]:
-    done = [point for point in group if point.scores]
+    done = [point for point in group if metric in point.scores]
     row: dict[str, Any] = {"model": model, "method": chain.method, "metric": metric, "setting": dict(chain.setting)}
     row |= {"round": chain.round, "seeds": [p.seed for p in done], "n": 0, "reason": None, **dict.fromkeys(NUMBERS)}
     if not done:
@@ -116,4 +117,9 @@ def compare(
     baseline = [[other[name] if others else value for name in names] for _, other in rows]
     found = two_way_bootstrap_difference(treatment, baseline, seed=0, num_resamples=NUM_RESAMPLES)
     interval = found.interval
-    return found.estimate, None if interval is None else [interval.low, interval.high]
+    return tidy(found.estimate), None if interval is None else [tidy(interval.low), tidy(interval.high)]
+
+
+def tidy(value: float) -> float:
+    """Without the last bits of a sum: an end at 0 that is 3e-18 would exclude 0."""
+    return round(value, DECIMALS)

@@ -153,6 +153,8 @@ def curated(bench: Bench, method: Method, before: Round, report: Report) -> tupl
     )
     records = curate(curator) if before.records is None else play(curator, previous)
     bench.model.remove_adapter()
+    found = curator.leaning
+    write_json(path.with_suffix(".json"), asdict(found) | {"yes_bias": found.yes_bias})
     write_homologous(path, records)
     return path, records
 
@@ -202,7 +204,7 @@ def play_round(
     """The next round after `before`: curated, trained and kept. Raises ValueError where no record is kept."""
     check_predecessor(before, bench.model.identity.fingerprint)
     path, records = curated(bench, method, before, report)
-    summary = summary_of(records)
+    summary = summary_of(records) | {"judge": read_json(path.with_suffix(".json"))}
     understanding, generation = homologous_pairs(records)
     if not understanding:
         raise ValueError(f"round {before.number + 1} keeps no record: {summary['dropped']}")
@@ -328,7 +330,7 @@ def gap_scores(own: JudgedGap, exact: JudgedGap | None) -> dict[str, dict[str, A
     """The gap's metrics, item by item; those of the verifier carry the reason where there is none."""
     reading, drawing = own.accuracies("understanding"), own.accuracies("generation")
     items: dict[str, dict[str, float]] = {
-        "gap": {name: reading[name] - drawing[name] for name in reading},
+        "gap": {name: round(reading[name] - drawing[name], 12) for name in reading},
         "gap_verified": {},
         "drawing_deficit_verified": {},
         "gap_understanding": reading,
@@ -337,8 +339,8 @@ def gap_scores(own: JudgedGap, exact: JudgedGap | None) -> dict[str, dict[str, A
     }
     if exact is not None:
         verified, control = exact.accuracies("generation"), exact.accuracies("control")
-        items["gap_verified"] = {name: reading[name] - verified[name] for name in reading}
-        items["drawing_deficit_verified"] = {name: control[name] - verified[name] for name in reading}
+        items["gap_verified"] = {name: round(reading[name] - verified[name], 12) for name in reading}
+        items["drawing_deficit_verified"] = {n: round(control[n] - verified[n], 12) for n in reading}
         items["gap_generation_verified"] = verified
     why = "only scenes have an exact verifier"
     return {name: {"items": values, "value": None, "reason": "" if values else why} for name, values in items.items()}
