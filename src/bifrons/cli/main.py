@@ -46,7 +46,7 @@ def study(
     ] = "",
 ) -> None:
     """Run a study: every method, every seed, evaluation, statistics, report. What is done already is not done again."""
-    from bifrons.study import estimate, read_study, run_study
+    from bifrons.study import check_files, estimate, read_study, run_study
 
     if hermesflow.is_its_study(file):
         hermesflow.study(file, out, tuple(set_ or ()), dry_run=dry_run, choose_rate=choose_rate)
@@ -55,6 +55,7 @@ def study(
     if dry_run:
         typer.echo(estimate(config, jobs))
         return
+    check_files(file, config)
     if choose_rate:
         try:
             rates = [float(text) for text in choose_rate.split(",")]

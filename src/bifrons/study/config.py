@@ -241,16 +241,20 @@ def check(path: Path, config: StudyConfig) -> None:
         _ = config.data.where
     except ValueError as error:
         raise ValueError(f"{path}: data: {error}") from None
-    for key in ("captions", "instances", "images", "understanding_file", "generation_file"):
-        named: Path | None = getattr(config.data, key)
-        if named is not None and not named.exists():
-            raise ValueError(f"{path}: data.{key}: {named}: no such file or folder")
     if config.data.generation_kind == "planted" and config.data.source != "scenes":
         raise ValueError(f"{path}: planted pairs are made of scenes, and data.source is {config.data.source!r}")
     for judge in ("clip", "pick_score"):
         if config.data.curation_clip == getattr(config.evaluation, judge):
             name = config.data.curation_clip
             raise ValueError(f"{path}: data.curation_clip and evaluation.{judge} are the same network, {name!r}")
+
+
+def check_files(path: Path, config: StudyConfig) -> None:
+    """Raises ValueError that names the key of a file that is not there. A study is read and listed without its data."""
+    for key in ("captions", "instances", "images", "understanding_file", "generation_file"):
+        named: Path | None = getattr(config.data, key)
+        if named is not None and not named.exists():
+            raise ValueError(f"{path}: data.{key}: {named}: no such file or folder")
 
 
 def check_axes(path: Path, config: StudyConfig) -> None:
