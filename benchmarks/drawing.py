@@ -65,9 +65,8 @@ def lines(
     shapes = Shapes.of(model)
     operations, read = shapes.drawing_step(images, keys), shapes.drawing_bytes(images, keys, dtype.itemsize)
     repeats = 2 if quick else REPEATS[short]
-    made = paired(
-        theirs, ours, repeats=repeats, warm=short == "organism" and not quick
-    )  # the slice's are long: warm at once
+    warm = short == "organism" and not quick  # the slice's calls are long: they are warm at once
+    made = paired(theirs, ours, repeats=repeats, warm=warm)
     step = min(made.ours) / length
     details = {
         "codes_agree": agreement(drawn["generate"], drawn["ours"]),
