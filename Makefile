@@ -21,16 +21,17 @@ $(READY): pyproject.toml constraints.txt
 	@touch $@
 
 demo: $(READY)
-	$(BIN)/bifrons study studies/demo.toml --out runs
+	$(BIN)/bifrons study studies/demo.toml --out runs --jobs 2
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks
 
+# Two processes of one thread each: small networks gain nothing from a second thread.
 test: $(READY)
-	$(BIN)/pytest
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile
 
 test-unit: $(READY)
-	$(BIN)/pytest -m 'not slow'
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile -m 'not slow'
 
 check: $(READY)
 	$(BIN)/ruff format --check .
