@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 from transformers import AutoTokenizer, BertModel
 
-from bifrons.scorers.text_similarity import check_lengths
+from bifrons.scorers.content import check_lengths
 
 BATCH_SIZE = 64
 

@@ -72,3 +72,8 @@ def content_score(answer: str, captions: Sequence[str], constants: LengthConstan
     length_free = 4 * overlap + min(1.0, 0.1 * novel)
     bonus = min(1.0, num_words / constants.full_bonus) - (1.0 if num_words < constants.very_short else 0.0)
     return ContentScore(max(0.0, min(MAX_SCORE, length_free + bonus)), length_free, overlap, novel, num_words)
+
+
+def check_lengths(candidates: Sequence[str], references: Sequence[str]) -> None:
+    if len(candidates) != len(references):
+        raise ValueError(f"{len(candidates)} candidates for {len(references)} references")

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from bifrons.scorers.content import STOP_WORDS, lemma, words
+from bifrons.scorers.content import STOP_WORDS, check_lengths, lemma, words
 
 
 class TextScorer(Protocol):
@@ -89,11 +89,6 @@ class ClipTextScorer:
         if not candidates:
             return []
         return (self.clip.embed_texts(candidates) * self.clip.embed_texts(references)).sum(dim=-1).tolist()
-
-
-def check_lengths(candidates: Sequence[str], references: Sequence[str]) -> None:
-    if len(candidates) != len(references):
-        raise ValueError(f"{len(candidates)} candidates for {len(references)} references")
 
 
 def bert(kind: str) -> Callable[[str], TextScorer]:
