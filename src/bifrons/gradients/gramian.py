@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -58,7 +59,8 @@ def gramians(
     products = torch.stack([inner_products(own, device) for own in members.values()]) if members else nothing
     if summed is not None:
         products = summed(products)
-    per_layer = tuple(Gramian(uu, ug, gg) for uu, ug, gg in products.tolist())  # the only wait for the device
+    rows: list[list[float]] = cast(Any, products).tolist()  # untyped in torch; the only wait for the device
+    per_layer = tuple(Gramian(uu, ug, gg) for uu, ug, gg in rows)
     total = Gramian(sum(g.uu for g in per_layer), sum(g.ug for g in per_layer), sum(g.gg for g in per_layer))
     return total, per_layer
 
@@ -93,11 +95,10 @@ def combine(
         raise ValueError(f"{len(understanding)} and {len(generation)} gradients of the same parameters")
     combined: list[Tensor | None] = [None] * len(understanding)
     for weight, gradients in ((weight_understanding, understanding), (weight_generation, generation)):
-        reached = [i for i, gradient in enumerate(gradients) if gradient is not None]
-        if weight == 0 or not reached:
+        if weight == 0:
             continue
-        weighted = torch._foreach_mul([gradients[i] for i in reached], weight)  # one call for all parameters
-        for i, part in zip(reached, weighted, strict=True):
-            before = combined[i]
-            combined[i] = part if before is None else before.add_(part)
+        for i, gradient in enumerate(gradients):
+            if gradient is not None:
+                before = combined[i]
+                combined[i] = gradient * weight if before is None else before.add_(gradient * weight)
     return combined

@@ -49,21 +49,41 @@ class Responses:
         return self.policy - self.reference
 
 
-def of_simpo(seen: Responses, beta: float, gamma: float = 0.5) -> Tensor:
-    return simpo(seen.policy[:, 0], seen.policy[:, 1], seen.tokens[:, 0], seen.tokens[:, 1], beta, gamma)
+def of_dpo(seen: Responses, beta: float) -> Tensor:
+    return dpo(seen.margin, beta)
+
+
+def of_dpo_length_normalized(seen: Responses, beta: float) -> Tensor:
+    return dpo_length_normalized(seen.margin_per_token, beta)
 
 
 def of_dpo_sft(seen: Responses, beta: float, sft_weight: float = 1.0) -> Tensor:
     return dpo_sft(seen.margin, seen.policy[:, 0], seen.tokens[:, 0], beta, sft_weight)
 
 
+def of_ipo(seen: Responses, beta: float) -> Tensor:
+    return ipo(seen.margin, beta)
+
+
+def of_ipo_per_token(seen: Responses, beta: float) -> Tensor:
+    return ipo(seen.margin_per_token, beta)
+
+
+def of_kto_pair(seen: Responses, beta: float) -> Tensor:
+    return kto_pair(seen.log_ratios[:, 0], seen.log_ratios[:, 1], beta)
+
+
+def of_simpo(seen: Responses, beta: float, gamma: float = 0.5) -> Tensor:
+    return simpo(seen.policy[:, 0], seen.policy[:, 1], seen.tokens[:, 0], seen.tokens[:, 1], beta, gamma)
+
+
 LOSSES: dict[str, Callable[..., Tensor]] = {
-    "dpo": lambda seen, beta: dpo(seen.margin, beta),
-    "dpo_length_normalized": lambda seen, beta: dpo_length_normalized(seen.margin_per_token, beta),
+    "dpo": of_dpo,
+    "dpo_length_normalized": of_dpo_length_normalized,
     "dpo_sft": of_dpo_sft,
-    "ipo": lambda seen, beta: ipo(seen.margin, beta),
-    "ipo_per_token": lambda seen, beta: ipo(seen.margin_per_token, beta),
-    "kto_pair": lambda seen, beta: kto_pair(seen.log_ratios[:, 0], seen.log_ratios[:, 1], beta),
+    "ipo": of_ipo,
+    "ipo_per_token": of_ipo_per_token,
+    "kto_pair": of_kto_pair,
     "simpo": of_simpo,
 }
 LOSS_SETTINGS: dict[str, tuple[str, ...]] = {"dpo_sft": ("sft_weight",), "simpo": ("gamma",)}

@@ -104,7 +104,9 @@ def align(
     trained = Trainable.of(model)
     cache = Path(reference_cache) if reference_cache is not None else folder
     going_on = reference, definition.get("start", "")
-    data = {task: prepare(model, task, given[task] or (), cache, processes, *going_on) for task in strategy.tasks}
+    data: dict[Task, TaskData] = {
+        task: prepare(model, task, given[task] or (), cache, processes, *going_on) for task in strategy.tasks
+    }
     num_tokens = (mean_tokens(data, "understanding"), mean_tokens(data, "generation"))
     optimizer = trained.optimizer(recipe)
 
