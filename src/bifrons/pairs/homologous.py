@@ -17,7 +17,7 @@ from bifrons.pairs.question_maker import QUESTION_MAKERS
 from bifrons.pairs.side_files import SideFiles
 from bifrons.protocol import Answer, Drawing, Sampling, UnifiedModel
 from bifrons.records import HomologousRecord, JudgeQuestion, Sample, content_hash, run_key
-from bifrons.records.homologous import refuse_twice
+from bifrons.records.homologous import FACES, refuse_twice
 from bifrons.scorers.judge import Judge, Leaning, Verdict, judge_images, leaning, verdict_of
 from bifrons.scorers.text_similarity import TextScorer
 from bifrons.sources import Example, Question
@@ -318,7 +318,8 @@ def best_and_worst(samples: Sequence[Sample]) -> tuple[int | None, int | None]:
 
 def why_dropped(record: HomologousRecord, min_best: float) -> str:
     """The first reason against training on a record; empty for none."""
-    for face, noun in (("captions", "caption"), ("drawings", "drawing")):
+    for face in FACES:
+        noun = face.removesuffix("s")
         samples = record.captions if face == "captions" else record.drawings
         scored = [sample for sample in samples if sample.score is not None]
         if not scored:

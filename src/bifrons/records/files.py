@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -20,7 +20,7 @@ COLUMN_TYPES = {"id": str, "image": bytes, "question": str, "chosen": str, "reje
 
 
 @contextmanager
-def whole(path: Path) -> Iterator[Path]:
+def whole(path: Path) -> Generator[Path]:
     """A temporary path that takes the place of `path` when the block ends well, and is gone when it does not.
 
     Raises OSError that names the file when it cannot be written; what stood there before then stays.

@@ -11,6 +11,7 @@ from typing import Literal
 from bifrons.records.preference import GenerationPair, Provenance, Task, UnderstandingPair
 
 Face = Literal["captions", "drawings"]
+FACES: tuple[Face, ...] = ("captions", "drawings")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +83,7 @@ class HomologousRecord:
                 raise ValueError(f"homologous record {self.id!r} has no {name}")
         if not self.image and not self.dropped:
             raise ValueError(f"homologous record {self.id!r} has no image")
-        for face in ("captions", "drawings"):
+        for face in FACES:
             pair = self.standing(face)
             if pair is None and not self.dropped:
                 raise ValueError(f"homologous record {self.id!r} has no chosen and rejected {face}")

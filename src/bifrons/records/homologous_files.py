@@ -111,4 +111,8 @@ def read_homologous(path: Path) -> list[HomologousRecord]:
 
 
 def samples_of(values: Sequence[dict[str, Any]] | None) -> tuple[Sample, ...]:
-    return tuple(Sample(**(value | {"tokens": tuple(value["tokens"])})) for value in values or ())
+    made: list[Sample] = []
+    for value in values or ():
+        fields: dict[str, Any] = value | {"tokens": tuple(value["tokens"])}
+        made.append(Sample(**fields))
+    return tuple(made)

@@ -7,7 +7,7 @@ import struct
 import warnings
 import zlib
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,9 +29,10 @@ def to_image(picture: Any, name: str = "") -> Image.Image:
     if not name:
         name = str(picture) if isinstance(picture, str | Path) else "image"
     if isinstance(picture, np.ndarray):
-        if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3:
-            raise ValueError(f"{name}: pixels are [height, width, 3] of uint8, not {picture.shape} of {picture.dtype}")
-        return Image.fromarray(picture)
+        pixels = cast(NDArray[Any], picture)
+        if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
+            raise ValueError(f"{name}: pixels are [height, width, 3] of uint8, not {pixels.shape} of {pixels.dtype}")
+        return Image.fromarray(pixels)
     if not isinstance(picture, bytes | str | Path | Image.Image):
         raise ValueError(f"{name}: an image is bytes, a path, a PIL image or an array, not {type(picture).__name__}")
     if picture == b"":

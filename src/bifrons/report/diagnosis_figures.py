@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import cycle
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -56,8 +57,9 @@ def points(axes: Axes, own: list[CutPoint], colour: str, label: str) -> None:
     for point in own:
         if point.ratio.interval is not None:
             axes.plot([point.tokens.value] * 2, point.ratio.interval, color=colour, linewidth=0.9, alpha=0.6)
-    x, y = [p.tokens.value for p in own], [p.ratio.value for p in own]
-    axes.plot(x, y, "o", color=colour, markersize=4.5, label=label)  # pyright: ignore[reportArgumentType]
+    x: list[Any] = [p.tokens.value for p in own]  # None leaves a gap, which matplotlib's stubs do not know
+    y: list[Any] = [p.ratio.value for p in own]
+    axes.plot(x, y, "o", color=colour, markersize=4.5, label=label)
 
 
 def along_run(run: StoredRun) -> Picture | None:

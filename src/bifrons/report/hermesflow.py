@@ -11,6 +11,7 @@ from typing import Any
 import matplotlib
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
+from matplotlib.ticker import MaxNLocator
 
 from bifrons.records import read_json
 from bifrons.report.fields import Node
@@ -143,7 +144,7 @@ def rounds_figure(study: Study, results: Results) -> Picture | None:
                     if row.delta_ci95 is not None:
                         axes.plot((place, place), row.delta_ci95, color=shade(number), linewidth=0.8)
             axes.set(title=title, xlabel="round", ylabel="gain over the base")
-            axes.xaxis.get_major_locator().set_params(integer=True)
+            axes.xaxis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 2.5, 5, 10], integer=True))
         every[0].legend(loc="best")
         return render(figure, "hermesflow_rounds", "Gain over the base by round of self-play")
 

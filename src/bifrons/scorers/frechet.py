@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -27,6 +29,11 @@ def frechet_distance(first: ArrayLike, second: ArrayLike) -> float:
     means = [rows.mean(axis=0) for rows in sets]
     centred = [(rows - mean) / np.sqrt(len(rows) - 1) for rows, mean in zip(sets, means, strict=True)]
     variances = sum(float((rows**2).sum()) for rows in centred)
-    smaller = [np.linalg.qr(rows, mode="r") if len(rows) > rows.shape[1] else rows for rows in centred]  # R'R = X'X
+    smaller = [upper_triangle(rows) if len(rows) > rows.shape[1] else rows for rows in centred]
     common = float(np.linalg.svd(smaller[0] @ smaller[1].T, compute_uv=False).sum())
     return max(0.0, float(((means[0] - means[1]) ** 2).sum()) + variances - 2 * common)
+
+
+def upper_triangle(rows: np.ndarray) -> np.ndarray:
+    """R of X = QR [width, width], for which R'R = X'X."""
+    return cast(np.ndarray, np.linalg.qr(rows, mode="r"))  # numpy's stubs give every mode the result of "reduced"

@@ -124,6 +124,7 @@ def dataset_rows(where: str, folder: Path | None) -> Rows:
     """Rows by the `datasets` library; images stay encoded. No code of the data set is run."""
     try:
         import datasets
+        import datasets.config
     except ImportError:
         raise ValueError(f"{where}: data sets by name or folder need `pip install bifrons[data]`") from None
     name, _, split = where.partition("@") if folder is None else (where, "", "")

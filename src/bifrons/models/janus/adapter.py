@@ -135,8 +135,13 @@ def head(wrapped: nn.Module) -> list[tuple[str, Parameter]]:
 
 def whole_tensors(wrapped: nn.Module) -> dict[str, Tensor]:
     """What trains, on the CPU; sharded tensors are put together, which all processes have to ask for."""
-    found: dict[str, Any] = {name: p.detach() for name, p in wrapped.named_parameters() if p.requires_grad}
-    return {name: (t.full_tensor() if hasattr(t, "full_tensor") else t).cpu() for name, t in found.items()}
+    found = {name: p.detach() for name, p in wrapped.named_parameters() if p.requires_grad}
+    return {name: whole(tensor).cpu() for name, tensor in found.items()}
+
+
+def whole(tensor: Any) -> Tensor:
+    """A tensor that FSDP2 may have sharded."""
+    return tensor.full_tensor() if hasattr(tensor, "full_tensor") else tensor
 
 
 def save(wrapped: PeftModel, folder: Path, card: dict[str, Any], tensors: dict[str, Tensor]) -> None:

@@ -140,8 +140,9 @@ def check_template(name: str, processor: JanusProcessor) -> None:
     if not isinstance(processor.chat_template, str):
         raise ValueError(f"{name}: has no chat template (chat_template.jinja)")
     content = [{"type": "image"}, {"type": "text", "text": PROBE}]
+    asked: list[dict[str, Any]] = [{"role": "user", "content": content}]
     try:
-        text: str = processor.apply_chat_template([{"role": "user", "content": content}], add_generation_prompt=True)
+        text: str = processor.apply_chat_template(asked, add_generation_prompt=True)
     except Exception as error:  # jinja2 raises its own errors, and a template whatever it calls
         raise ValueError(f"{name}: its chat template cannot be rendered ({' '.join(str(error).split())})") from None
     user, assistant = ROLES
