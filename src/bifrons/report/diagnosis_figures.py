@@ -56,7 +56,8 @@ def span(known: list[CutPoint]) -> tuple[float, float]:
 def points(axes: Axes, own: list[CutPoint], colour: str, label: str) -> None:
     for point in own:
         if point.ratio.interval is not None:
-            axes.plot([point.tokens.value] * 2, point.ratio.interval, color=colour, linewidth=0.9, alpha=0.6)
+            tokens: list[Any] = [point.tokens.value, point.tokens.value]
+            axes.plot(tokens, point.ratio.interval, color=colour, linewidth=0.9, alpha=0.6)
     x: list[Any] = [p.tokens.value for p in own]  # None leaves a gap, which matplotlib's stubs do not know
     y: list[Any] = [p.ratio.value for p in own]
     axes.plot(x, y, "o", color=colour, markersize=4.5, label=label)

@@ -74,7 +74,7 @@ def evaluate_model(
     is scored by it.
     """
     store = responses_of(model, adapter, settings, seed, folder)
-    some = {task: spaced(of_task, settings.kl_pairs) for task, of_task in (pairs or {}).items()}
+    some: dict[Task, list[Pair]] = {task: spaced(of_task, settings.kl_pairs) for task, of_task in (pairs or {}).items()}
     kl_path = divergence_path(store.about, some, folder)
     lengths = None if constants is None else [constants.full_bonus, constants.very_short]
     definition = store.about | {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -98,7 +98,14 @@ def let_copies_speak_the_bodys_dtype(wrapped: nn.Module) -> None:
         dtype = wrapper.original_module.weight.dtype
         for copy in wrapper.modules_to_save.values():
             copy.register_forward_pre_hook(lambda _module, inputs: tuple(tensor.float() for tensor in inputs))
-            copy.register_forward_hook(lambda _module, _inputs, output, dtype=dtype: output.to(dtype))
+            copy.register_forward_hook(cast_back(dtype))
+
+
+def cast_back(dtype: torch.dtype) -> Callable[[nn.Module, Any, Tensor], Tensor]:
+    def hook(_module: nn.Module, _inputs: Any, output: Tensor) -> Tensor:
+        return output.to(dtype)
+
+    return hook
 
 
 def dropouts(wrapped: nn.Module) -> list[nn.Dropout]:
@@ -135,13 +142,8 @@ def head(wrapped: nn.Module) -> list[tuple[str, Parameter]]:
 
 def whole_tensors(wrapped: nn.Module) -> dict[str, Tensor]:
     """What trains, on the CPU; sharded tensors are put together, which all processes have to ask for."""
-    found = {name: p.detach() for name, p in wrapped.named_parameters() if p.requires_grad}
-    return {name: whole(tensor).cpu() for name, tensor in found.items()}
-
-
-def whole(tensor: Any) -> Tensor:
-    """A tensor that FSDP2 may have sharded."""
-    return tensor.full_tensor() if hasattr(tensor, "full_tensor") else tensor
+    found: dict[str, Any] = {name: p.detach() for name, p in wrapped.named_parameters() if p.requires_grad}
+    return {name: (t.full_tensor() if hasattr(t, "full_tensor") else t).cpu() for name, t in found.items()}
 
 
 def save(wrapped: PeftModel, folder: Path, card: dict[str, Any], tensors: dict[str, Tensor]) -> None:
