@@ -2,18 +2,37 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from bifrons.cli.pairs import Captions, Images, Instances, Share, Table
+
 if TYPE_CHECKING:
-    from rich.table import Table
+    from rich.table import Table as RichTable
 
     from bifrons.evaluation import Metric, Scores
+    from bifrons.sources import Example
 
 
 DIVERGENCE_PAIRS = 64  # of each file
+
+
+class AskedKind(StrEnum):
+    """What a model can be asked and told to draw."""
+
+    scenes = "scenes"
+    coco = "coco"
+    table = "table"
+    pope = "pope"
+    vqav2 = "vqav2"
+    geneval = "geneval"
+    dsg = "dsg"
+
+
+SCENES_CLIP = "scenes-evaluation"
 
 
 def evaluate(
@@ -21,13 +40,29 @@ def evaluate(
         str, typer.Option(help="`organism`, a local folder in the Hugging Face layout, or a hub name.")
     ] = "organism",
     adapter: Annotated[Path | None, typer.Option(help="Folder of a trained adapter.")] = None,
-    items: Annotated[int, typer.Option(help="Evaluation scenes.")] = 200,
+    items: Annotated[int, typer.Option(help="Scenes, images, prompts, or VQAv2's questions.")] = 200,
+    source: Annotated[
+        AskedKind,
+        typer.Option(
+            help="`scenes`; `coco` and `table`, of whose images a share is kept for evaluation; or a benchmark's own "
+            "files: `pope` and `vqav2` (answers), `geneval` and `dsg` (drawings)."
+        ),
+    ] = AskedKind.scenes,
+    captions: Captions = None,
+    instances: Instances = None,
+    images: Images = None,
+    table: Table = "",
+    evaluation_share: Share = 0.5,
+    file: Annotated[str, typer.Option(help="POPE, GenEval or DSG: a file, or a Hugging Face data set's name.")] = "",
+    questions: Annotated[str, typer.Option(help="VQAv2's questions, JSON, or a table that holds the answers.")] = "",
+    annotations: Annotated[Path | None, typer.Option(help="VQAv2's annotations, JSON.")] = None,
     metrics: Annotated[
         str, typer.Option(help="Only these, with commas between; `module:function` adds one of your own.")
     ] = "",
-    clip: Annotated[str, typer.Option(help="The CLIP that judges: embedded, a folder or a hub name.")] = (
-        "scenes-evaluation"
-    ),
+    clip: Annotated[
+        str,
+        typer.Option(help="The CLIP that judges: embedded, a folder or a hub name; of scenes `scenes-evaluation`."),
+    ] = "",
     pick_score: Annotated[str, typer.Option(help="PickScore's CLIP, a folder or a hub name.")] = "",
     inception: Annotated[str, typer.Option(help="Inception v3 for FID, a safetensors file.")] = "",
     lpips: Annotated[str, typer.Option(help="AlexNet or VGG of LPIPS, a safetensors file.")] = "",
@@ -41,7 +76,9 @@ def evaluate(
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Write per-item scores to this JSON file.")] = None,
 ) -> None:
-    """Score a model, with or without an adapter, on held-out scenes: every metric with its 95% interval."""
+    """Score a model, with or without an adapter, on held-out scenes, on photographs or on a benchmark: every
+    metric with its 95% interval, or the reason why there is none.
+    """
     from rich.console import Console
 
     from bifrons.evaluation import METRICS, own_metric, scored_by
@@ -50,16 +87,22 @@ def evaluate(
     from bifrons.records import write_json
     from bifrons.scorers.clip import load_clip
     from bifrons.scorers.networks import picture_networks
-    from bifrons.sources import scene_examples
 
     if items < 1:
         raise ValueError(f"--items is {items}; it has to be at least 1")
     wanted = [name.strip() for name in metrics.split(",") if name.strip()]
     own = {name: own_metric(name) for name in wanted if name not in METRICS}
-    judge = load_clip(clip)
+    examples = asked(
+        source,
+        items,
+        {"captions": captions, "instances": instances, "images": images, "table": table},
+        {"file": file, "questions": questions, "annotations": annotations, "images": images},
+        evaluation_share,
+    )
+    named = clip or (SCENES_CLIP if source is AskedKind.scenes else "")  # one of scenes cannot judge other prompts
+    judge = load_clip(named) if named else None
     networks = picture_networks(judge, pick_score, inception, lpips)
     loaded = load(model, adapter=adapter)
-    examples = scene_examples("evaluation", items, 0)
     sampled = sample(loaded, examples, adapter, seed, responses)
     divergences = None if adapter is None else divergence(loaded, pairs or [])
     scored = score(sampled, clip=judge, networks=networks, divergences=divergences)
@@ -70,6 +113,26 @@ def evaluate(
     Console(width=None if Console().is_terminal else 120).print(table(kept))
     if out is not None:
         write_json(out, {metric.name: as_json(metric, scores) for metric, scores in kept})
+
+
+def asked(
+    source: AskedKind, items: int, of_source: dict[str, Any], of_benchmark: dict[str, Any], share: float
+) -> list[Example]:
+    """The examples. Raises ValueError for an option that the source needs, and for one that it does not have."""
+    from bifrons.sources import Benchmark, Source
+
+    benchmark = source in (AskedKind.pope, AskedKind.vqav2, AskedKind.geneval, AskedKind.dsg)
+    for name, value in (of_source if benchmark else of_benchmark).items():
+        if value and name not in (of_benchmark if benchmark else of_source):
+            raise ValueError(f"the source {source.value} has no {name}")
+    if benchmark:
+        return Benchmark(benchmark=source.value, **of_benchmark).examples(items)  # type: ignore[arg-type]
+    return Source(source=source.value, evaluation_share=share, **of_source).examples("evaluation", items, 0)  # type: ignore[arg-type]
+
+
+def responses_to(examples: list[Example]) -> int:
+    """How many responses are sampled."""
+    return sum(bool(e.image and e.questions) + len(e.presence) + bool(e.captions) for e in examples)
 
 
 def sample(model: Any, examples: Any, adapter: Path | None, seed: int, folder: Path | None) -> Any:
@@ -84,7 +147,7 @@ def sample(model: Any, examples: Any, adapter: Path | None, seed: int, folder: P
     about["dtype"] = str(model.identity.facts.get("dtype", ""))
     store = ResponseStore(None if folder is None else folder / f"responses-{run_key(about)}", about)
     with Progress(console=Console(stderr=True), transient=True) as progress:
-        bar = progress.add_task("answering and drawing", total=sum(2 + len(e.presence) for e in examples))
+        bar = progress.add_task("answering and drawing", total=responses_to(examples))
         return respond(model, examples, seed=seed, store=store, report=lambda n: progress.advance(bar, n))
 
 
@@ -101,7 +164,7 @@ def divergence(model: Any, files: list[Path]) -> Any:
     return found
 
 
-def table(rows: list[tuple[Metric, Scores]]) -> Table:
+def table(rows: list[tuple[Metric, Scores]]) -> RichTable:
     """What was measured, then why the rest was not."""
     from rich.markup import escape
     from rich.table import Table

@@ -54,13 +54,16 @@ def holding(scene: Scene) -> frozenset[str]:
 def novelty_scores(responses: Responses) -> list[Scores]:
     if not responses.answers:
         return [Scores(metric=metric.name, reason="no questions were asked") for metric in METRICS]
-    pictures = [np.asarray(to_image(row.example.image, row.example.id)) for row in responses.answers]
+    answers = [row for row in responses.answers if row.example.captions]
+    if not answers:
+        return [Scores(metric=metric.name, reason="no image that was asked about has captions") for metric in METRICS]
+    pictures = [np.asarray(to_image(row.example.image, row.example.id)) for row in answers]
     if any(picture.shape != (IMAGE_SIZE, IMAGE_SIZE, 3) for picture in pictures):
         why = "the images are not of the scene world, so what is true of them is not known"
         return [Scores(metric=metric.name, reason=why) for metric in METRICS]
     true: dict[str, float] = {}
     false: dict[str, float] = {}
-    for row, seen in zip(responses.answers, read_many(np.stack(pictures)), strict=True):
+    for row, seen in zip(answers, read_many(np.stack(pictures)), strict=True):
         captioned = frozenset[str]().union(*(content_words(caption) for caption in row.example.captions))
         claimed = (content_words(row.answer.text) - captioned) & CLAIMS
         holds = holding(seen.scene)

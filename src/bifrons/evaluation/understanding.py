@@ -39,7 +39,7 @@ LENGTH = Metric(
     task="understanding",
     direction="neither",
     unit="words",
-    description="Words in an answer.",
+    description="Words in an answer; of images with captions, where there are any.",
 )
 PER_WORD = Metric(
     name="vqa_score_per_word",
@@ -76,6 +76,7 @@ def understanding_scores(responses: Responses, constants: LengthConstants) -> li
         return [Scores(metric=m.name, reason="no questions were asked") for m in METRICS]
     captioned = [row for row in responses.answers if row.example.captions]
     scored = {row.id: content_score(row.answer.text, row.example.captions, constants) for row in captioned}
+    counted = captioned or responses.answers  # what the VQA score is of: a benchmark's one word beside it says no more
     truths = [row for row in responses.answers if can_be_graded(row.question)]
     right = {row.id: float(is_right(row.question, row.answer.text) is True) for row in truths}
     uncaptioned = "" if scored else "no image that was asked about has captions"
@@ -87,7 +88,7 @@ def understanding_scores(responses: Responses, constants: LengthConstants) -> li
             reason=uncaptioned,
         ),
         Scores(metric=ACCURACY.name, items=right, reason="" if right else "no question has a known answer"),
-        Scores(metric=LENGTH.name, items={row.id: float(len(words(row.answer.text))) for row in responses.answers}),
+        Scores(metric=LENGTH.name, items={row.id: float(len(words(row.answer.text))) for row in counted}),
         per_word(scored),
         soft_accuracy_scores(responses),
     ]

@@ -11,10 +11,10 @@ EVALUATION = "scenes-evaluation"  # the embedded CLIP whose tower the scene netw
 _loaded: dict[tuple[str, ...], Any] = {}
 
 
-def picture_networks(clip: ClipScorer, pick_score: str = "", inception: str = "", lpips: str = "") -> list[Any]:
+def picture_networks(clip: ClipScorer | None, pick_score: str = "", inception: str = "", lpips: str = "") -> list[Any]:
     """Those of scenes where the embedded CLIP of evaluation judges, and the public ones that are named."""
     found: list[Any] = []
-    if clip.name == EVALUATION:
+    if clip is not None and clip.name == EVALUATION:
         key = ("scenes", clip.fingerprint)
         if key not in _loaded:
             _loaded[key] = SceneNetworks(clip)

@@ -1,5 +1,6 @@
 """One file a source, all yielding one record."""
 
+from bifrons.sources.benchmarks import Benchmark
 from bifrons.sources.choose import Source
 from bifrons.sources.coco import coco_examples
 from bifrons.sources.dsg import dsg_examples
@@ -12,6 +13,7 @@ from bifrons.sources.vqa_answers import normalise_answer, soft_accuracy
 from bifrons.sources.vqav2 import vqa_examples
 
 __all__ = [
+    "Benchmark",
     "Example",
     "Question",
     "Source",

@@ -11,12 +11,18 @@ from bifrons.sources.rows import picture, read_object, read_rows, take, take_fir
 
 
 def vqa_examples(
-    questions: str | Path, annotations: Path | None = None, images: Path | None = None, count: int | None = None
+    questions: str | Path,
+    annotations: Path | None = None,
+    images: Path | None = None,
+    count: int | None = None,
+    *,
+    num_questions: int | None = None,
 ) -> list[Example]:
     """The first `count` images, each with its questions, their kind the type of answer, and the answers of ten people.
 
-    Without annotations `questions` is a table or data set whose rows hold image, question and answers. Raises
-    ValueError that names file and record.
+    With `num_questions` no more than so many, the first of the file, and no other image is read. Without annotations
+    `questions` is a table or data set whose rows hold image, question and answers. Raises ValueError that names file
+    and record.
     """
     if annotations is None:
         return table_examples(questions, images, count)
@@ -27,6 +33,7 @@ def vqa_examples(
     prefix = f"COCO_{found.get('data_subtype') or 'val2014'}_"
     grouped: dict[int, list[Question]] = {}
     seen: set[int] = set()
+    taken = 0
     for number, row in enumerate(found["questions"], start=1):
         where = f"{asked}, question record {number}"
         if not isinstance(row, dict):
@@ -37,9 +44,11 @@ def vqa_examples(
         seen.add(ident)
         if ident not in answered:
             raise ValueError(f"{where}: {annotations} holds no answers to question {ident}")
-        if image in grouped or count is None or len(grouped) < count:
+        wanted = image in grouped or count is None or len(grouped) < count
+        if wanted and (num_questions is None or taken < num_questions):
             kind, answers = answered[ident]
             grouped.setdefault(image, []).append(Question(kind, text(row, "question", where), answers=answers))
+            taken += 1
     return [
         Example(
             id=f"vqa-{image}",

@@ -22,6 +22,15 @@ UNDERSTANDING_DATA = (
 )
 
 
+def load_as(name: str, config: StudyConfig) -> UnifiedModel:
+    """A model in the revision and dtype of the study."""
+    if config.dtype == "auto":
+        return load(name, revision=config.revision)
+    import torch
+
+    return load(name, revision=config.revision, dtype=getattr(torch, config.dtype))
+
+
 @dataclass(slots=True)
 class Bench:
     """`model` and `data` give what they gave before as long as the same is asked for."""
@@ -46,7 +55,7 @@ class Bench:
         if self.loaded is None or self.name != name:
             self.loaded, self.known = None, {}
             self.say(f"loading {name}")
-            self.loaded, self.name = load(name, revision=self.config.revision), name
+            self.loaded, self.name = load_as(name, self.config), name
         return self.loaded
 
     def data(self, config: StudyConfig) -> StudyData:

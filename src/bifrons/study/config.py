@@ -73,6 +73,10 @@ class TrainingSection(Section):
     full: bool = False  # the projections themselves instead of an adapter: rank, alpha and dropout then mean nothing
     loss: str = "dpo"  # of both tasks, a name of `losses.LOSSES`
     interval: Positive | None = None  # K of gradient weighting; unset, the length of the run decides
+    coupling: Literal["sum", "product"] = "sum"  # of the two losses, as in `training.Recipe`, and so the next two
+    paired: bool = False  # pair i of both files in the same step
+    accumulate: Positive = 1  # micro-batches that a step's pairs are cut into, to save memory
+    gradient_checkpointing: bool = False  # activations twice, to save memory: changes no run
 
 
 class EvaluationSection(Section):
@@ -89,6 +93,19 @@ class EvaluationSection(Section):
     lpips: str = ""  # safetensors file of LPIPS
     kl_pairs: Annotated[int, Field(ge=0)] = 64  # training pairs a face that the divergence from the base is taken on
     seed: int = 0
+
+
+class BenchmarkedEvaluation(EvaluationSection):
+    """What is asked beside the study's own examples. A POPE file's questions take the place of those that are made from
+    instances. Images that pairs train on are left out. The paper asks 500 of VQAv2's questions.
+    """
+
+    pope: str = ""  # POPE's JSON lines, or a data set's name
+    pope_images: Positive = 500  # how many, of six questions each
+    vqav2_questions: str = ""  # the official JSON, or a table that holds the answers
+    vqav2_annotations: Path | None = None
+    vqav2_items: Positive = 500  # questions
+    benchmark_images: Path | None = None  # the folder of both benchmarks' images: COCO's val2014
 
 
 INTERVENTION_BATCHES = 40  # at most; each costs a backward for every cut
@@ -153,12 +170,13 @@ class StudyConfig(Section):
     model: str = "organism"
     models: tuple[str, ...] = ()
     revision: str = ""
+    dtype: Literal["auto", "float32", "bfloat16"] = "auto"  # of the base; `auto` is its files'
     methods: tuple[str, ...] = (*PAPER, *POST_HOC)
     seeds: tuple[int, ...] = (0,)
     soup_weights: tuple[Annotated[float, Field(ge=0, le=1)], ...] = (0.5,)
     data: DataSection = DataSection()
     training: TrainingSection = TrainingSection()
-    evaluation: EvaluationSection = EvaluationSection()
+    evaluation: BenchmarkedEvaluation = BenchmarkedEvaluation()
     diagnosis: DiagnosisSection = DiagnosisSection()
     gallery: GallerySection = GallerySection()
     controls: ControlsSection = ControlsSection()
@@ -222,9 +240,14 @@ def check(path: Path, config: StudyConfig) -> None:
     check_methods(path, config.methods)
     check_axes(path, config)
     for setting in ((), *(setting for vary in config.vary for setting in vary.combinations)):
-        loss = config.under(config.all_models[0], setting).training.loss
-        if loss not in LOSSES:
-            raise ValueError(f"{path}: there is no loss {loss!r}; there are {', '.join(LOSSES)}")
+        training = config.under(config.all_models[0], setting).training
+        if training.loss not in LOSSES:
+            raise ValueError(f"{path}: there is no loss {training.loss!r}; there are {', '.join(LOSSES)}")
+        if training.accumulate > training.pairs_per_step:
+            raise ValueError(f"{path}: training.accumulate is more than training.pairs_per_step")
+        if training.coupling == "product" and (training.loss != "dpo" or not training.paired):
+            raise ValueError(f"{path}: training.coupling 'product' needs the loss dpo and training.paired")
+    check_coupling(path, config)
     numbers = [claim.number for claim in config.claims]
     if len(set(numbers)) < len(numbers):
         raise ValueError(f"{path}: claims holds a number twice")
@@ -255,6 +278,23 @@ def check_files(path: Path, config: StudyConfig) -> None:
         named: Path | None = getattr(config.data, key)
         if named is not None and not named.exists():
             raise ValueError(f"{path}: data.{key}: {named}: no such file or folder")
+    asked = config.evaluation
+    used = {"vqav2_annotations": asked.vqav2_questions, "benchmark_images": asked.pope or asked.vqav2_questions}
+    for key in used:
+        named = getattr(asked, key)
+        if used[key] and named is not None and not named.exists():
+            raise ValueError(f"{path}: evaluation.{key}: {named}: no such file or folder")
+
+
+def check_coupling(path: Path, config: StudyConfig) -> None:
+    """A product is of both tasks' margins, so methods that train one task cannot have it."""
+    for setting, methods in (
+        ((), config.methods),
+        *((setting, vary.methods) for vary in config.vary for setting in vary.combinations),
+    ):
+        single = [name for name in methods if name in ("understanding_only", "generation_only")]
+        if single and config.under(config.all_models[0], setting).training.coupling == "product":
+            raise ValueError(f"{path}: training.coupling 'product' needs both tasks, and {single[0]} trains one")
 
 
 def check_axes(path: Path, config: StudyConfig) -> None:
@@ -277,6 +317,8 @@ def check_axes(path: Path, config: StudyConfig) -> None:
             fields = {"training": TrainingSection, "data": DataSection}.get(section)
             if fields is None or name not in fields.model_fields:
                 raise ValueError(f"{where}: set holds {key!r}, which is no setting of [training] or [data]")
+            if key == "training.gradient_checkpointing":
+                raise ValueError(f"{where}: {key} changes no run, so it cannot be varied")
             if key == "training.interval" and not set(vary.methods) <= set(TAKES_INTERVAL):
                 raise ValueError(f"{where}: {key} has no effect on a method other than {', '.join(TAKES_INTERVAL)}")
         for setting in vary.combinations:

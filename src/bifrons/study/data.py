@@ -22,6 +22,7 @@ from bifrons.records import (
     write_pairs,
 )
 from bifrons.sources import Example, refuse_overlap
+from bifrons.study.benchmarks import benchmark_examples, with_benchmarks
 from bifrons.study.config import SOURCE_KEYS, DataSection, StudyConfig
 
 QUESTIONS_PER_IMAGE = 5
@@ -48,6 +49,7 @@ def load_data(config: StudyConfig, model: UnifiedModel, folder: Path, say: Calla
         if path is not None and not path.is_file():
             raise ValueError(f"{path}: no such file")
     contents = {task: "" if path is None else content_hash(path.read_bytes()) for task, path in given.items()}
+    benchmarks = benchmark_examples(config.evaluation)  # first: a mistake in their files should not cost a build
     of_source = {} if settings.source == "scenes" else source_hashes(settings)
     built_by = settings.model_dump(mode="json", exclude={"understanding_file", "generation_file", *SOURCE_KEYS})
     for key in ("max_new_tokens", "batch_size"):  # at their defaults they leave older keys as they are
@@ -81,6 +83,7 @@ def load_data(config: StudyConfig, model: UnifiedModel, folder: Path, say: Calla
     evaluation = settings.where.examples("evaluation", config.evaluation.items, config.evaluation.seed)
     training = {key: pair.id for pair in [*understanding, *generation] for key in pair.context_keys}
     refuse_overlap(training, evaluation)
+    evaluation = with_benchmarks(evaluation, benchmarks, training, config.evaluation, say)
     return StudyData(understanding, generation, evaluation, {k: v for k, v in known.items() if k != "key"})
 
 

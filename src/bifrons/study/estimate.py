@@ -10,11 +10,12 @@ from statistics import median
 import numpy as np
 import torch
 
-from bifrons.models import load
 from bifrons.protocol import AdapterSettings, Sampling, UnifiedModel
 from bifrons.records import GenerationPair, Provenance, Task, UnderstandingPair
 from bifrons.sources import scene_examples
 from bifrons.strategies import make_strategy
+from bifrons.study.bench import load_as
+from bifrons.study.benchmarks import benchmark_questions
 from bifrons.study.cells import cells_of
 from bifrons.study.config import INTERVENTION_BATCHES, StudyConfig
 
@@ -28,13 +29,15 @@ def estimate(config: StudyConfig, jobs: int = 1) -> str:
     for name in config.all_models:
         own = config.under(name, ())
         try:
-            model = load(name, revision=config.revision)
+            model = load_as(name, config)
         except ValueError as error:
             lines += [f"  {cell.name}" for cell in cells if cell.model == name]
             lines.append(f"no times: {error}")
             lines.append("`bifrons models --shapes` estimates the published sizes from their shapes alone")
             continue
         seconds, evaluation = step_seconds(model, own), evaluation_seconds(model, own)
+        response = evaluation / (6 * config.evaluation.items)  # a response a question, an image, two presence questions
+        evaluation += response * benchmark_questions(config.evaluation)
         if config.models:
             lines.append(f"{name}:")
         for cell in cells:
@@ -47,7 +50,6 @@ def estimate(config: StudyConfig, jobs: int = 1) -> str:
                 cost += training.steps * training.pairs_per_step * sum(seconds[task] for task in tasks)
             total += cost / jobs
             lines.append(f"  {cell.name:56} {cost:8.0f} s")
-        response = evaluation / (6 * config.evaluation.items)  # a response a question, an image, two presence questions
         built = {config.under(name, cell.setting).data: None for cell in cells if cell.model == name}
         pairs = 2 * response * own.data.understanding_questions
         pairs += 2 * response * sum(data.generation_prompts for data in built)

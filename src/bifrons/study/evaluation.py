@@ -102,7 +102,7 @@ def evaluate_model(
             report=report,
         )
         if constants is None:
-            counts = [len(words(row.answer.text)) for row in responses.answers]
+            counts = [len(words(row.answer.text)) for row in responses.answers if row.example.captions]
             constants = scaled_constants(sum(counts) / len(counts)) if sum(counts) else LengthConstants()
         scores = evaluate(
             responses,

@@ -35,7 +35,8 @@ def write_gallery(
         drawings.append(
             {"prompt": pair.prompt, "chosen": encoded(chosen), "rejected": encoded(rejected), "drawn": {}, "notes": {}}
         )
-    for example in data.evaluation[: config.gallery.drawings]:
+    own = data.evaluation[: config.evaluation.items]  # benchmarks, which follow, have not both faces
+    for example in own[: config.gallery.drawings]:
         methods = [m for m, outcome in shown.items() if example.id in outcome.evaluation["drawings"]]
         pixels = model.decode([shown[m].evaluation["drawings"][example.id] for m in methods])
         row = {"prompt": example.prompt, "chosen": "", "rejected": "", "drawn": {}, "notes": {}}
@@ -44,7 +45,7 @@ def write_gallery(
             row["notes"][method] = note(example.prompt, image)
         drawings.append(row)
     answers: list[dict[str, Any]] = []
-    for index, example in enumerate(data.evaluation[: config.gallery.answers]):
+    for index, example in enumerate(own[: config.gallery.answers]):
         question = example.questions[index % len(example.questions)]
         key = f"{example.id}/{question.kind}/{question.text}"
         said = {method: outcome.evaluation["answers"].get(key, "") for method, outcome in shown.items()}

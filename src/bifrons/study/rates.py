@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from bifrons.models import load
 from bifrons.protocol import AdapterSettings
 from bifrons.records import Task, write_json
+from bifrons.study.bench import load_as
 from bifrons.study.config import StudyConfig
 from bifrons.study.data import load_data
 from bifrons.study.progress import StudyProgress
@@ -42,7 +42,7 @@ def choose_rate(config: StudyConfig, name: str, out: Path, rates: Sequence[float
         raise ValueError(f"learning rates are {list(rates)}; they have to be above 0, and there has to be one")
     folder = out / name
     settings = config.training
-    model = load(config.model, revision=config.revision)
+    model = load_as(config.model, config)
     found: list[RateResult] = []
     with StudyProgress(shown=True) as progress:
         data = load_data(config, model, folder / "pairs", progress.say)

@@ -104,6 +104,7 @@ def run_train(context: Context, cell: Cell) -> Outcome:
             recipe=recipe,
             out=folder,
             reference_cache=context.folder / "reference",
+            gradient_checkpointing=config.training.gradient_checkpointing,
             on_step=context.progress.stepper(recipe.steps),
             progress=False,
         )
@@ -129,6 +130,9 @@ def recipe_of(context: Context, cell: Cell, settings: TrainingSection) -> Recipe
         clip_mode=settings.clip_mode,
         loss_understanding=settings.loss,
         loss_generation=settings.loss,
+        coupling=settings.coupling,
+        paired=settings.paired,
+        accumulate=settings.accumulate,
         adapter=AdapterSettings(
             rank=settings.rank,
             alpha=settings.alpha,
