@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bifrons.cli.pairs import Captions, Images, Instances, Share, Table
+from bifrons.cli.pairs import Captions, Images, Instances, Share
+from bifrons.cli.pairs import Table as TableOption
 
 if TYPE_CHECKING:
     from rich.table import Table as RichTable
