@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bifrons.cli.pairs import Captions, Images, Instances, Share
-from bifrons.cli.pairs import Table as TableOption
+from bifrons.cli.pairs import Captions, Images, Instances, Share, Table
 
 if TYPE_CHECKING:
     from rich.table import Table as RichTable
@@ -111,7 +110,7 @@ def evaluate(
     found += [scored_by(function, name, sampled) for name, function in own.items()]
     given = set(wanted) - set(own)
     kept = [row for row in found if not wanted or row[0].name in given or row[0].name not in METRICS]
-    Console(width=None if Console().is_terminal else 120).print(table(kept))
+    Console(width=None if Console().is_terminal else 120).print(metric_table(kept))
     if out is not None:
         write_json(out, {metric.name: as_json(metric, scores) for metric, scores in kept})
 
@@ -165,7 +164,7 @@ def divergence(model: Any, files: list[Path]) -> Any:
     return found
 
 
-def table(rows: list[tuple[Metric, Scores]]) -> RichTable:
+def metric_table(rows: list[tuple[Metric, Scores]]) -> RichTable:
     """What was measured, then why the rest was not."""
     from rich.markup import escape
     from rich.table import Table
