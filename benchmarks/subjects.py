@@ -130,18 +130,22 @@ def understanding_pairs(
 
 
 def generation_pairs(model: JanusModel, subject: Subject, count: int, seed: int = 0) -> list[GenerationPair]:
-    """Pairs of random codes."""
-    rng = np.random.default_rng([seed, 3])
-    codebook = int(model.core.generation_embeddings.num_embeddings)
+    """Pairs of codes: the prompt's scene against the next one for the organism, else random ones."""
+    codes: Any
+    if subject.shape == "organism":
+        codes = model.encode([example.image for example in scene_examples("pairs", count + 1, seed)])
+    else:
+        codebook = int(model.core.generation_embeddings.num_embeddings)
+        size = (count + 1, model.num_image_tokens)
+        codes = np.random.default_rng([seed, 3]).integers(0, codebook, size=size).tolist()
     made: list[GenerationPair] = []
     for i, prompt in enumerate(prompts(subject, count, seed)):
-        sides: Any = rng.integers(0, codebook, size=(2, model.num_image_tokens)).tolist()
         made.append(
             GenerationPair(
                 id=f"g{i}",
                 prompt=prompt,
-                chosen_codes=tuple(sides[0]),
-                rejected_codes=tuple(sides[1]),
+                chosen_codes=tuple(codes[i]),
+                rejected_codes=tuple(codes[i + 1]),
                 provenance=BUILT,
             )
         )

@@ -13,9 +13,11 @@ os.environ["MPLBACKEND"] = "Agg"
 
 
 def pytest_collection_finish() -> None:
-    """Two threads, so that a sum has one order on every machine; torch is not imported for this alone."""
+    """One thread, so that a sum has one order on every machine, and so that two test processes on two cores do not wait
+    in each other's barriers (ten times slower than alone); torch is not imported for this alone.
+    """
     if "torch" in sys.modules:
-        sys.modules["torch"].set_num_threads(2)
+        sys.modules["torch"].set_num_threads(1)
 
 
 @pytest.fixture(scope="session")

@@ -81,7 +81,7 @@ def check_log_probs(model: UnifiedModel, pairs: Sequence[Any]) -> None:
     assert found.sums.shape == found.counts.shape == (len(pairs), 2), (
         f"{task}: log_probs has to give sums and counts of shape [pairs, 2], chosen first"
     )
-    assert found.sums.dtype == torch.float32, f"{task}: log-probabilities have to be summed in fp32"
+    assert found.sums.dtype == torch.float64, f"{task}: log-probabilities have to be summed in float64"
     assert bool(found.sums.isfinite().all()) and bool((found.sums < 0).all()), (
         f"{task}: log-probabilities have to be finite and below 0"
     )

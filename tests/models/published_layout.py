@@ -62,13 +62,18 @@ def tiny_network(dtype: torch.dtype = torch.float32) -> Any:
 
 
 def end_answers(network: Any) -> None:
-    """Give the end token a fair chance: among 102,400 words random weights would hardly ever say it."""
-    ids = torch.randint(0, 256, (1, 256), generator=torch.Generator().manual_seed(0))
+    """Give the end token a fair chance: among 102,400 words random weights would hardly ever say it.
+
+    Every word's embedding gets one large coordinate, which stays large through the body whatever was said before; the
+    end token reads that coordinate alone.
+    """
+    ids = torch.randint(0, network.lm_head.weight.shape[0], (1, 256), generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
+        network.get_input_embeddings().weight[:, 0] += 10
         hidden = network.model.language_model(input_ids=ids, use_cache=False).last_hidden_state[0]
         others = (hidden @ network.lm_head.weight.T).logsumexp(dim=-1).mean()
-        towards = hidden.mean(dim=0)
-        network.lm_head.weight[SPECIAL_IDS[EOS]] = towards * (others - 1) / towards.square().sum()
+        network.lm_head.weight[SPECIAL_IDS[EOS]] = 0
+        network.lm_head.weight[SPECIAL_IDS[EOS], 0] = (others - 1) / hidden[:, 0].mean()
 
 
 def write_checkpoint(

@@ -19,16 +19,14 @@ from bifrons.records import read_json, read_pairs, write_pairs
 from bifrons.scorers.clip import load_clip
 from bifrons.sources import coco_examples
 
-COCO = Path(__file__).parents[2] / ".." / "shared" / "data" / "coco"
-
 
 @pytest.mark.slow
-@pytest.mark.skipif(not COCO.is_dir(), reason="the photographs are not here")
-def test_from_a_folder_and_photographs_to_an_exported_model(tmp_path: Path) -> None:
+def test_from_a_folder_and_photographs_to_an_exported_model(real_data: Path, tmp_path: Path) -> None:
     folder = write_checkpoint(tmp_path / "janus-pro-tiny", talkative=True)
     model: Any = bifrons.load(str(folder))
-    examples = coco_examples(COCO / "captions_subset.json", COCO / "images", side="pairs", count=6, seed=0)
-    answered = understanding_pairs(model, examples, min_margin=0, max_new_tokens=12, seed=0)
+    coco = real_data / "coco"
+    examples = coco_examples(coco / "captions_subset.json", coco / "images", side="pairs", count=6, seed=0)
+    answered = understanding_pairs(model, examples, temperatures=(1.0, 1.0), min_margin=0, max_new_tokens=24, seed=0)
     drawn = real_against_generated(model, examples, load_clip("scenes-curation"), seed=0)
     assert len(answered.pairs) >= 2, answered.dropped
     assert len(drawn.pairs) >= 1, drawn.dropped

@@ -131,7 +131,7 @@ def plain_answer(plain: Any, processor: JanusProcessor, pair: UnderstandingPair,
     pixels = inputs["pixel_values"].to(plain.dtype)
     hidden = plain.model(input_ids=ids, pixel_values=pixels, use_cache=False).last_hidden_state
     logits = hidden.float() @ plain.lm_head.weight.float().T
-    return logits[:, -target.shape[1] - 1 : -1].log_softmax(-1).gather(-1, target[..., None]).sum()
+    return logits[:, -target.shape[1] - 1 : -1].log_softmax(-1).gather(-1, target[..., None]).double().sum()
 
 
 def plain_drawing(plain: Any, processor: JanusProcessor, pair: GenerationPair, row: tuple[int, ...]) -> torch.Tensor:
@@ -143,7 +143,7 @@ def plain_drawing(plain: Any, processor: JanusProcessor, pair: GenerationPair, r
     body = plain.model.language_model(inputs_embeds=torch.cat(embeds, dim=1), use_cache=False)
     head = copy.deepcopy(plain.model.generation_head).float()
     logits = head(body.last_hidden_state.float())
-    return logits[:, -len(row) - 1 : -1].log_softmax(-1).gather(-1, target[..., None]).sum()
+    return logits[:, -len(row) - 1 : -1].log_softmax(-1).gather(-1, target[..., None]).double().sum()
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.bfloat16, 5e-3)], ids=["fp32", "bf16"])

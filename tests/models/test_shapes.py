@@ -115,6 +115,6 @@ def test_a_model_of_random_weights_has_both_faces(monkeypatch: pytest.MonkeyPatc
     drawings = {"chosen_codes": tuple(codes[0]), "rejected_codes": tuple(codes[1])}
     generation = GenerationPair(id="g", prompt="a bus", provenance=BY_HAND, **drawings)
     with torch.no_grad():
-        assert model.log_probs(model.pack([understanding])).counts.tolist() == [[11, 4]]
+        assert model.log_probs(model.pack([understanding])).counts.tolist() == [[12, 5]]
         assert model.log_probs(model.pack([generation])).counts.tolist() == [[576, 576]]
     assert len(model.answer([picture(0)], ["What?"], Sampling(temperature=0.0, max_new_tokens=2))[0].tokens) <= 2

@@ -139,7 +139,7 @@ def plain_sums(model: JanusModel, pair: Pair) -> Tensor:
 
 def plain_sum(model: JanusModel, pair: Pair, side: str) -> Tensor:
     logits, target = plain_logits(model, pair, side)
-    return logits.log_softmax(dim=-1).gather(-1, target[:, None]).sum()
+    return logits.log_softmax(dim=-1).gather(-1, target[:, None]).double().sum()
 
 
 def plain_logits(model: JanusModel, pair: Pair, side: str) -> tuple[Tensor, Tensor]:

@@ -310,7 +310,7 @@ class FloatingPixels(JanusModel):
 BROKEN: dict[type[JanusModel], str] = {
     LostMask: "understanding: chosen and rejected have to change places",
     PaddedLeft: "pairs packed together have to give what each gives alone",
-    MeanOfTokens: "have to be summed in fp32",
+    MeanOfTokens: "have to be summed in float64",
     ForgetsTheEnd: "log_probs and count_tokens have to count the same tokens",
     PlacesFromOne: "understanding: the tokens of each response have to be numbered from 0",
     OtherTokens: "token_log_probs have to add up to log_probs",

@@ -138,7 +138,7 @@ def test_killed_and_run_again_equals_undisturbed(finished: Path, study_file: Pat
     """kill -9 at three moments, then run to the end: the results are those of the undisturbed run, byte for byte."""
     out = study_file.parent / "killed"
     command = [sys.executable, "-m", "bifrons", "study", str(study_file), "--out", str(out)]
-    environment = os.environ | {"OMP_NUM_THREADS": "2"}
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
     for wait_for in ("pairs/summary.json", "diagnosis.json", "*/checkpoint/state.safetensors"):
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment)
         deadline = time.monotonic() + 120

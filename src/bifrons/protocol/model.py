@@ -73,8 +73,8 @@ class Drawing:
 
 @dataclass(frozen=True, slots=True)
 class LogProbs:
-    """Log-probabilities of responses, summed over their tokens, and their token counts: both [pairs, 2], chosen
-    first.
+    """Log-probabilities of responses, summed over their tokens in float64, and their token counts: both [pairs, 2],
+    chosen first.
     """
 
     sums: Tensor
@@ -107,6 +107,7 @@ class TokenLogProbs:
         if first is not None:
             kept = self.position < first
             values, sequence = values[kept], sequence[kept]
+        values = values.double()  # fp32 would lose 1e-4 of -1,400 nats, and a margin is a difference of such sums
         sums = values.new_zeros(2 * self.num_pairs).index_add(0, sequence, values)
         counts = sequence.bincount(minlength=2 * self.num_pairs)
         return LogProbs(sums.view(-1, 2), counts.view(-1, 2))

@@ -19,7 +19,7 @@ from bifrons.protocol import UnifiedModel
 from bifrons.records import GenerationPair, Task, UnderstandingPair, pairs_hash, run_key
 from bifrons.training.processes import ALONE, Processes
 
-REFERENCE_VERSION = 1
+REFERENCE_VERSION = 2
 NUM_RECHECKED = 4
 MAX_NOISE = {"float32": 1e-2, "bfloat16": 2.0, "float16": 0.5}  # nats a margin may be away from 0 before step 0
 
@@ -87,7 +87,7 @@ def all_log_probs(model: UnifiedModel, pairs: Pairs, processes: Processes) -> Te
     seen: set[int] = set()
     for index in processes.shares(len(pairs)):
         sums = model.log_probs(model.pack([pairs[index]])).sums  # type: ignore[list-item]
-        table = torch.zeros(len(pairs), 2, device=sums.device) if table is None else table
+        table = sums.new_zeros(len(pairs), 2) if table is None else table
         first = index % processes.count == processes.rank and index not in seen
         seen.add(index)
         if first:
