@@ -7,12 +7,11 @@ building and the bookkeeping of `generate`. Parity with transformers' own forwar
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.functional import rms_norm, scaled_dot_product_attention
+from torch.nn.functional import scaled_dot_product_attention
 
 from bifrons.models.janus.projections import Maps
 
@@ -65,12 +64,21 @@ class Body:
 
 
 def normaliser(module: Any) -> Callable[[Tensor], Tensor]:
-    """The norm itself below fp32, where its roundings count; one call of torch's own in fp32."""
-    if module.weight.dtype != torch.float32:
+    """RMSNorm (Zhang and Sennrich 2019): the module itself below fp32, where its roundings count; in fp32 five calls
+    instead of torch's ten, since calls are what a small network spends its time on.
+    """
+    weight = module.weight
+    if weight.dtype != torch.float32:
         return module
-    return partial(
-        rms_norm, normalized_shape=module.weight.shape, weight=module.weight, eps=float(module.variance_epsilon)
-    )
+    width = weight.shape[0]
+    scale = weight * width**0.5
+    floor = weight.new_full((), width * float(module.variance_epsilon))
+
+    def normalised(states: Tensor) -> Tensor:
+        length = torch.linalg.vector_norm(states, dim=-1, keepdim=True)
+        return states * torch.addcmul(floor, length, length).rsqrt_() * scale
+
+    return normalised
 
 
 class Decoder:
