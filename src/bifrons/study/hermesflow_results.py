@@ -92,7 +92,9 @@ def row_of(model: str, chain: Chain, metric: str, group: Sequence[Point], base: 
     compared = welch_from_moments(moments_of(items), moments_of(against))
     found = compare(done, metric, [base])
     row |= {"delta": compared.delta, "welch_t": compared.t, "p": compared.p, "cohens_d": compared.cohens_d}
-    return row | {"delta_ci95": None if found is None else found[1], "reason": compared.reason or None}
+    interval = None if found is None else found[1]
+    equal = "every item differs from the base's by the same" if found is not None and interval is None else None
+    return row | {"delta_ci95": interval, "reason": compared.reason or equal}
 
 
 def compare(
