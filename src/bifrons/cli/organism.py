@@ -58,7 +58,7 @@ def measure(
         raise ValueError(f"no embedded model {name!r}; there are {', '.join(RECIPES)}")
     figures = run(name, num_scenes=scenes)
     for figure, (value, low, high) in figures.items():
-        holds = "" if low == float("-inf") else "holds" if low <= value <= high else "FALLS SHORT"
+        holds = "" if low == float("-inf") else "holds" if low <= value <= high else "MISSED"
         typer.echo(f"{figure:44} {value:8.4f}   bar {bar_text(low, high):18} {holds}")
     if out is not None:
         write_json(out, {figure: value for figure, (value, _, _) in figures.items()})

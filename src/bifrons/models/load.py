@@ -8,7 +8,10 @@ from typing import Any
 from bifrons.protocol import UnifiedModel
 from bifrons.records import read_json
 
-EMBEDDED = {"organism": "organism/weights/organism"}  # shipped with the package, as folders in the Hugging Face layout
+EMBEDDED = {  # shipped with the package, as folders in the Hugging Face layout
+    "organism": "organism/weights/organism",
+    "organism-small": "organism/weights/organism_small",
+}
 KNOWN = {  # on the Hugging Face hub, in the layout that is loaded
     "deepseek-community/Janus-Pro-1B": "2.1 B parameters, 4 GB of weights to download",
     "deepseek-community/Janus-Pro-7B": "7.4 B parameters, 15 GB of weights to download",
