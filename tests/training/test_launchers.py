@@ -1,0 +1,70 @@
+"""`bifrons align` as accelerate and torchrun start it: the run of one process, by the real command line."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from same_run import assert_same_run, free_port
+
+from bifrons.models import load
+from bifrons.protocol.samples import sample_pairs
+from bifrons.records import write_pairs
+
+BIFRONS = ["-m", "bifrons", "align", "--understanding", "understanding.parquet", "--generation", "generation.parquet"]
+SETTINGS = [
+    *("--steps", "3", "--pairs-per-step", "4", "--learning-rate", "1e-3", "--rank", "4", "--dropout", "0.2"),
+    *("--strategy", "gradient_weighted"),
+]
+
+
+def command(folder: Path, *words: str) -> None:
+    """Run it in `folder`, on the CPU. A launcher that is stopped takes the processes with it that it started."""
+    environment = os.environ | {"CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"}
+    with subprocess.Popen(
+        [sys.executable, *words],
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        try:
+            said, _ = process.communicate(timeout=200)
+        except subprocess.TimeoutExpired:
+            process.terminate()
+            raise
+    assert process.returncode == 0, said
+    assert said.count("adapter: ") == 1, "one process of several speaks"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Pairs of the embedded model, and the run of one process on them."""
+    made = tmp_path_factory.mktemp("launched")
+    understanding, generation = sample_pairs(load("organism"))
+    write_pairs(made / "understanding.parquet", understanding)
+    write_pairs(made / "generation.parquet", generation)
+    command(made, *BIFRONS, *SETTINGS, "--out", "alone")
+    return made
+
+
+@pytest.mark.slow
+def test_accelerate_launch(folder: Path) -> None:
+    """Its launcher for several GPUs, which starts processes of the CPU where there is none; `--cpu` starts one."""
+    launcher = ["-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2", "--num_machines", "1"]
+    launcher += ["--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", str(free_port())]
+    command(folder, *launcher, *BIFRONS, *SETTINGS, "--out", "accelerate")
+    assert_same_run(folder / "accelerate", folder / "alone")
+
+
+@pytest.mark.slow
+def test_torchrun(folder: Path) -> None:
+    """Sharded, two micro-batches in each process."""
+    launcher = ["-m", "torch.distributed.run", "--nproc_per_node", "2", "--master_port", str(free_port())]
+    sharded = ["--layout", "sharded", "--accumulate", "2", "--gradient-checkpointing"]
+    command(folder, *launcher, *BIFRONS, *SETTINGS, *sharded, "--out", "torchrun")
+    assert_same_run(folder / "torchrun", folder / "alone")
