@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -14,19 +15,21 @@ from bifrons.models import load
 from bifrons.protocol.samples import sample_pairs
 from bifrons.records import write_pairs
 
-BIFRONS = ["-m", "bifrons", "align", "--understanding", "understanding.parquet", "--generation", "generation.parquet"]
 SETTINGS = [
     *("--steps", "3", "--pairs-per-step", "4", "--learning-rate", "1e-3", "--rank", "4", "--dropout", "0.2"),
     *("--strategy", "gradient_weighted"),
 ]
 
 
-def command(folder: Path, *words: str) -> None:
-    """Run it in `folder`, on the CPU. A launcher that is stopped takes the processes with it that it started."""
+def align(out: Path, *settings: str, launcher: Sequence[str] = ()) -> None:
+    """`python -m bifrons align`, on the CPU, with the pairs beside `out`. A launcher that is stopped takes the
+    processes with it that it started.
+    """
+    words = [*launcher, "-m", "bifrons", "align", *SETTINGS, *settings, "--out", str(out)]
+    words += [f"--{task}={out.parent / task}.parquet" for task in ("understanding", "generation")]
     environment = os.environ | {"CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"}
     with subprocess.Popen(
         [sys.executable, *words],
-        cwd=folder,
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -48,7 +51,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     understanding, generation = sample_pairs(load("organism"))
     write_pairs(made / "understanding.parquet", understanding)
     write_pairs(made / "generation.parquet", generation)
-    command(made, *BIFRONS, *SETTINGS, "--out", "alone")
+    align(made / "alone")
     return made
 
 
@@ -57,7 +60,7 @@ def test_accelerate_launch(folder: Path) -> None:
     """Its launcher for several GPUs, which starts processes of the CPU where there is none; `--cpu` starts one."""
     launcher = ["-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2", "--num_machines", "1"]
     launcher += ["--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", str(free_port())]
-    command(folder, *launcher, *BIFRONS, *SETTINGS, "--out", "accelerate")
+    align(folder / "accelerate", launcher=launcher)
     assert_same_run(folder / "accelerate", folder / "alone")
 
 
@@ -66,5 +69,5 @@ def test_torchrun(folder: Path) -> None:
     """Sharded, two micro-batches in each process."""
     launcher = ["-m", "torch.distributed.run", "--nproc_per_node", "2", "--master_port", str(free_port())]
     sharded = ["--layout", "sharded", "--accumulate", "2", "--gradient-checkpointing"]
-    command(folder, *launcher, *BIFRONS, *SETTINGS, *sharded, "--out", "torchrun")
+    align(folder / "torchrun", *sharded, launcher=launcher)
     assert_same_run(folder / "torchrun", folder / "alone")
