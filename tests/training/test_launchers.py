@@ -15,6 +15,7 @@ from bifrons.models import load
 from bifrons.protocol.samples import sample_pairs
 from bifrons.records import write_pairs
 
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 SETTINGS = [
     *("--steps", "3", "--pairs-per-step", "4", "--learning-rate", "1e-3", "--rank", "4", "--dropout", "0.2"),
     *("--strategy", "gradient_weighted"),
@@ -36,7 +37,7 @@ def align(out: Path, *settings: str, launcher: Sequence[str] = ()) -> None:
         text=True,
     ) as process:
         try:
-            said, _ = process.communicate(timeout=200)
+            said, _ = process.communicate(timeout=280)
         except subprocess.TimeoutExpired:
             process.terminate()
             raise
@@ -55,7 +56,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
-@pytest.mark.slow
 def test_accelerate_launch(folder: Path) -> None:
     """Its launcher for several GPUs, which starts processes of the CPU where there is none; `--cpu` starts one."""
     launcher = ["-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2", "--num_machines", "1"]
@@ -64,7 +64,6 @@ def test_accelerate_launch(folder: Path) -> None:
     assert_same_run(folder / "accelerate", folder / "alone")
 
 
-@pytest.mark.slow
 def test_torchrun(folder: Path) -> None:
     """Sharded, two micro-batches in each process."""
     launcher = ["-m", "torch.distributed.run", "--nproc_per_node", "2", "--master_port", str(free_port())]

@@ -67,6 +67,7 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> Callable[[float], Path]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize(
     ("count", "settings"),
     [
@@ -90,6 +91,7 @@ def test_the_same_run_however_it_is_spread(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_a_sharded_run_goes_on_where_it_was_killed(tmp_path: Path) -> None:
     """Shards of weights and moments come back from a checkpoint of whole tensors: the same adapter, to the last bit."""
     settings = SETTINGS | {"layout": "sharded", "steps": 5}

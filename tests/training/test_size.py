@@ -72,7 +72,7 @@ def test_recomputed_activations_change_nothing(model: JanusModel) -> None:
     plain = run(kept, adapter=SETTINGS, pairs_per_step=2)
     once = len(calls)
     recomputed = run(model, adapter=SETTINGS, pairs_per_step=2, gradient_checkpointing=True)
-    assert len(calls) - once == once + 2 * len(plain.steps)
+    assert len(calls) - once == once + 4 * len(plain.steps)  # two pairs a face, which dropout keeps apart
     assert same(trained(kept), trained(model))
     assert [s.gramian for s in plain.steps] == [s.gramian for s in recomputed.steps]
 

@@ -29,7 +29,7 @@ def join(layout: Layout) -> Processes:
     launched = int(os.environ.get("WORLD_SIZE", "1"))
     if launched == 1:
         if layout == "sharded":
-            raise ValueError("layout 'sharded' needs several processes: accelerate launch -m bifrons align ...")
+            raise ValueError("layout 'sharded' needs several processes: accelerate launch on GPUs, torchrun on the CPU")
         return Processes()
     from accelerate import PartialState
 
