@@ -57,9 +57,11 @@ def check_model(
         move(model)
         for pairs in (understanding, generation):
             check_dropout(model, pairs)
+            check_recomputation(model, pairs, tolerance)
             check_packing(model, pairs, tolerance)
             check_base_only(model, pairs, tolerance)
             check_divergence(model, pairs, tolerance, moved=True)
+        check_device(model, [understanding, generation], tolerance)
         check_files(model, [understanding, generation], tolerance)
         check_sampling(model, understanding, generation)
     finally:
@@ -265,6 +267,47 @@ def check_dropout(model: UnifiedModel, pairs: Sequence[Any]) -> None:
             f"{task}: within `dropout` the adapter has to drop something"
         )
     assert torch.equal(sums_of(model, pairs), first), f"{task}: after `dropout` nothing may be dropped"
+
+
+def check_recomputation(model: UnifiedModel, pairs: Sequence[Any], tolerance: float) -> None:
+    """Activations that are computed again give the gradients of those that are kept, dropout's noise included."""
+    kept = gradients_of(model, pairs)
+    model.checkpoint_gradients(True)
+    recomputed = gradients_of(model, pairs)
+    model.checkpoint_gradients(False)
+    for own, other in zip(kept, recomputed, strict=True):
+        assert (own is None) == (other is None) and (
+            own is None or other is None or bool((own - other).abs().max() <= tolerance * (1 + own.abs().max()))
+        ), f"{name_of(pairs)}: checkpoint_gradients has to leave every gradient as it is, with the noise of dropout"
+
+
+def gradients_of(model: UnifiedModel, pairs: Sequence[Any]) -> list[Tensor | None]:
+    """Of the sum of all log-probabilities under dropout of one seed, in all that trains."""
+    tensors = [p.tensor for p in model.shared_parameters()] + [p for _, p in model.head_parameters()]
+    with torch.random.fork_rng(), torch.enable_grad(), model.dropout(SETTINGS.dropout):
+        torch.manual_seed(0)
+        model.log_probs(model.pack(pairs)).sums.sum().backward()
+    found = [tensor.grad for tensor in tensors]
+    for tensor in tensors:
+        tensor.grad = None
+    return found
+
+
+def check_device(model: UnifiedModel, both: Sequence[Sequence[Any]], tolerance: float) -> None:
+    """A model that is moved, to the GPU where there is one and back, is the model: base, adapter and what it keeps."""
+    home = model.shared_parameters()[0].tensor.device
+    before = [sums_of(model, pairs) for pairs in both]
+    away = torch.device("cuda" if home.type == "cpu" and torch.cuda.is_available() else "cpu")
+    for device in (away, home):
+        model.to(device)
+        tensors = [p.tensor for p in model.shared_parameters()] + [p for _, p in model.head_parameters()]
+        assert all(t.device.type == device.type and t.dtype == torch.float32 and t.requires_grad for t in tensors), (
+            "after `to` what trains has to lie on that device, and still be trainable and fp32"
+        )
+        for pairs, expected in zip(both, before, strict=True):
+            assert close(sums_of(model, pairs), expected, 10 * tolerance), (  # another device adds up in another order
+                f"{name_of(pairs)}: `to` has to leave the model as it is, the adapter included"
+            )
 
 
 def check_files(model: UnifiedModel, both: Sequence[Sequence[Any]], tolerance: float) -> None:

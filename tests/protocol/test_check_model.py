@@ -249,6 +249,36 @@ class NeverDrops(JanusModel):
         yield
 
 
+class ForgetsItsNoise(JanusModel):
+    """Activations computed again with other noise than those that the loss was made of."""
+
+    def checkpoint_gradients(self, on: bool) -> None:
+        super().checkpoint_gradients(on)
+        if on:
+            from functools import partial
+
+            from torch.utils.checkpoint import checkpoint
+
+            for layer in self.core.language_model.layers:
+                layer._gradient_checkpointing_func = partial(checkpoint, use_reentrant=False, preserve_rng_state=False)
+
+
+class MovesInHalf(JanusModel):
+    """`to` that takes all to the body's dtype, as it would be asked to before there is an adapter."""
+
+    def to(self, device: Any) -> None:
+        self.network.to(device, torch.bfloat16)
+
+
+class LeavesTheAdapter(JanusModel):
+    """`to` that takes the base along and starts a fresh adapter there."""
+
+    def to(self, device: Any) -> None:
+        super().to(device)
+        self.remove_adapter()
+        self.add_adapter(SETTINGS)
+
+
 class KeepsTheTrainedHead(JanusModel):
     """`remove_adapter` as PEFT's own `unload` does it."""
 
@@ -328,6 +358,9 @@ BROKEN: dict[type[JanusModel], str] = {
     TouchesTheHead: "understanding has to leave the head without a gradient",
     AlwaysDrops: "outside `dropout` nothing may be dropped",
     NeverDrops: "within `dropout` the adapter has to drop something",
+    ForgetsItsNoise: "checkpoint_gradients has to leave every gradient as it is",
+    MovesInHalf: "after `to` what trains has to lie on that device, and still be trainable and fp32",
+    LeavesTheAdapter: "`to` has to leave the model as it is, the adapter included",
     KeepsTheTrainedHead: "generation: removing the adapter has to give the base back",
     LosesTheHead: "generation: an adapter has to come back from disk",
     NoiseByPlace: "the batch may not change a drawing",

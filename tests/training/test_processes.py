@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from safetensors.torch import load_file
+from same_run import assert_same_run, free_port
+from short_run import same, timeless
+from two_processes import KILLED
 
-from bifrons.records import StepRecord, read_steps
+from bifrons.records import read_steps
 from bifrons.training.processes import Processes, join
 
 SCRIPT = Path(__file__).with_name("two_processes.py")
@@ -27,14 +30,10 @@ SETTINGS: dict[str, Any] = {
 }
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def start(folder: Path, settings: dict[str, Any], count: int) -> None:
-    """As a launcher does it: one process a rank, on the CPU, talking through gloo."""
+def start(folder: Path, settings: dict[str, Any], count: int, code: int = 0) -> None:
+    """As a launcher does it: one process a rank, on the CPU, talking through gloo. `code` is what all have to end
+    with.
+    """
     port = str(free_port())
     running: list[subprocess.Popen[str]] = []
     for rank in range(count):
@@ -46,72 +45,80 @@ def start(folder: Path, settings: dict[str, Any], count: int) -> None:
         running.append(
             subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         )
-    said = [process.communicate(timeout=280)[0] for process in running]
-    assert all(process.returncode == 0 for process in running), "\n".join(said)
+    try:
+        said = [process.communicate(timeout=280)[0] for process in running]
+    finally:
+        for process in running:
+            process.kill()  # one that waits for another would wait for ever
+    assert all(process.returncode == code for process in running), "\n".join(said)
 
 
 @pytest.fixture(scope="module")
-def alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The run in one process, without accumulation."""
-    folder = tmp_path_factory.mktemp("alone") / "run"
-    start(folder, SETTINGS, 1)
-    return folder
+def alone(tmp_path_factory: pytest.TempPathFactory) -> Callable[[float], Path]:
+    """The run in one process, without accumulation, with this dropout."""
 
+    @cache
+    def made(dropout: float) -> Path:
+        folder = tmp_path_factory.mktemp("alone") / "run"
+        start(folder, SETTINGS | {"dropout": dropout}, 1)
+        return folder
 
-def assert_same_run(folder: Path, alone: Path) -> None:
-    """Losses, Gramians in total and per layer, weights, norms and every tensor of the adapter, to 1e-5."""
-    found, expected = read_steps(folder / "steps.jsonl"), read_steps(alone / "steps.jsonl")
-    assert len(found) == len(expected) == SETTINGS["steps"]
-    for own, other in zip(found, expected, strict=True):
-        assert numbers(own) == pytest.approx(numbers(other), rel=1e-5, abs=1e-4)  # nats of sums over 64 codes
-        assert own.understanding is not None and other.understanding is not None
-        assert own.understanding.records == other.understanding.records
-    tensors, others = (load_file(path / "adapter" / "adapter_model.safetensors") for path in (folder, alone))
-    assert tensors.keys() == others.keys()
-    for name, tensor in tensors.items():
-        torch.testing.assert_close(tensor, others[name], rtol=1e-5, atol=1e-5)
-
-
-def numbers(step: StepRecord) -> list[float]:
-    assert step.understanding is not None and step.generation is not None and step.gramian is not None
-    found = [step.understanding.loss, step.generation.loss, step.understanding.margin, step.generation.margin]
-    found += [step.weights.understanding, step.weights.generation, step.norm_before_clip]
-    for gramian in (step.gramian, *step.layers):
-        cosine = gramian.cosine
-        assert cosine is not None
-        found += [gramian.norm_understanding, gramian.norm_generation, cosine]
-    return found
+    return made
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize(
     ("count", "settings"),
     [
-        (1, {"accumulate": 2}),
-        (2, {}),
-        (2, {"accumulate": 2}),
-        (2, {"layout": "sharded"}),
-        (2, {"layout": "sharded", "accumulate": 2, "gradient_checkpointing": True}),
+        (1, {"accumulate": 2, "dropout": 0.0}),
+        (2, {"dropout": 0.2}),
+        (2, {"accumulate": 2, "dropout": 0.0}),
+        (2, {"layout": "sharded", "dropout": 0.2}),
+        (2, {"layout": "sharded", "dropout": 0.2, "accumulate": 2, "gradient_checkpointing": True}),
+        (2, {"layout": "sharded", "dropout": 0.0, "accumulate": 2, "gradient_checkpointing": True}),
     ],
-    ids=["accumulated", "replicas", "replicas accumulated", "sharded", "sharded accumulated"],
+    ids=lambda value: " ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else str(value),
 )
-def test_the_same_run_however_it_is_spread(count: int, settings: dict[str, Any], alone: Path, tmp_path: Path) -> None:
-    """`accumulate` is part of a run (dropout's noise is by micro-batch), how many processes there are is not."""
+def test_the_same_run_however_it_is_spread(
+    count: int, settings: dict[str, Any], alone: Callable[[float], Path], tmp_path: Path
+) -> None:
+    """Neither how many processes there are, nor what each holds, nor accumulation is part of a run; its dropout is."""
     folder = tmp_path / "run"
     start(folder, SETTINGS | settings, count)
-    assert_same_run(folder, alone)
+    assert_same_run(folder, alone(settings["dropout"]))
     assert (folder / "record.json").is_file() and not list(folder.rglob("*.part"))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_sharded_run_goes_on_where_it_was_killed(tmp_path: Path) -> None:
+    """Shards of weights and moments come back from a checkpoint of whole tensors: the same adapter, to the last bit."""
+    settings = SETTINGS | {"layout": "sharded", "steps": 5}
+    start(tmp_path / "whole", settings, 2)
+    start(tmp_path / "killed", settings | {"killed_in": 3}, 2, code=KILLED)
+    assert not (tmp_path / "killed" / "adapter").exists()
+    assert len(read_steps(tmp_path / "killed" / "steps.jsonl")) == 4  # the checkpoint holds two
+    start(tmp_path / "killed", settings, 2)
+    whole, killed = (
+        load_file(tmp_path / name / "adapter" / "adapter_model.safetensors") for name in ("whole", "killed")
+    )
+    assert same(killed, whole)
+    whole, killed = (timeless(read_steps(tmp_path / name / "steps.jsonl")) for name in ("whole", "killed"))
+    assert killed == whole
 
 
 def test_micro_batches_cover_a_step_once() -> None:
     """Over all processes, in order, with parts that differ by one pair at most."""
     for pairs in range(6, 14):
         parts = [part for rank in range(3) for part in Processes(rank, 3).micro_batches(pairs, 2)]
-        assert [number for number, _ in parts] == list(range(6))
-        assert [i for _, part in parts for i in part] == list(range(pairs))
-        assert max(len(part) for _, part in parts) - min(len(part) for _, part in parts) <= 1
+        assert len(parts) == 6
+        assert [i for part in parts for i in part] == list(range(pairs))
+        assert max(len(part) for part in parts) - min(len(part) for part in parts) <= 1
     with pytest.raises(ValueError, match="pairs_per_step is 5; 3 processes with accumulate 2 need at least 6"):
         Processes(0, 3).micro_batches(5, 2)
+    with pytest.raises(ValueError, match="pairs_per_step is 7; sharded over 3 processes it has to be a multiple"):
+        Processes(0, 3, "sharded").micro_batches(7, 2)
 
 
 def test_shares_cover_all_and_are_equally_many() -> None:

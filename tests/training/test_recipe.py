@@ -42,13 +42,16 @@ LATER: list[dict[str, Any]] = [
     {"paired": True},
     {"paired": True, "coupling": "product"},
     {"pairs_per_step": 4},
-    {"pairs_per_step": 4, "accumulate": 2},
 ]
 
 
 def test_a_later_setting_away_from_its_default_is_another_run() -> None:
     keys = [key(replace(Recipe(), **settings)) for settings in [{}, *LATER]]
     assert len(set(keys)) == len(keys)
+
+
+def test_accumulation_is_no_part_of_a_run() -> None:
+    assert key(Recipe(pairs_per_step=4, accumulate=2)) == key(Recipe(pairs_per_step=4))
 
 
 @pytest.mark.parametrize(

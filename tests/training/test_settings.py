@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+from itertools import pairwise, product
 from pathlib import Path
 from typing import Any
 
@@ -81,9 +81,9 @@ def test_the_learning_rate_falls_along_a_cosine() -> None:
     assert all(late < early for early, late in pairwise(rates))
 
 
-def test_noise_differs_by_seed_task_and_step() -> None:
-    seeds = {Recipe(seed=s).noise_seed(t, n) for s in (0, 1) for t in ("understanding", "generation") for n in range(5)}
-    assert len(seeds) == 20
+def test_noise_differs_by_seed_task_step_and_pair() -> None:
+    places = product((0, 1), ("understanding", "generation"), range(5), range(3))
+    assert len({Recipe(seed=s).noise_seed(t, n, i) for s, t, n, i in places}) == 60
     assert Recipe(seed=1).noise_seed("generation", 3) == Recipe(seed=1, steps=7).noise_seed("generation", 3)
 
 

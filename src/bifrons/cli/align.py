@@ -52,6 +52,7 @@ def align(
     learning_rate: Annotated[float, typer.Option(help="Peak of the cosine schedule.")] = 5e-6,
     pairs_per_step: Annotated[int, typer.Option(help="Pairs a task in a step, over all processes.")] = 1,
     rank: Annotated[int, typer.Option(help="LoRA rank; alpha is twice as much.")] = 64,
+    dropout: Annotated[float, typer.Option(help="Of the adapter's inputs; 0 packs a step's pairs together.")] = 0.05,
     seed: Annotated[int, typer.Option(help="Seed of order, dropout and adapter.")] = 0,
     dtype: Annotated[str, typer.Option(help="Of the base: `auto` (its files'), `float32`, `bfloat16`.")] = "auto",
     accumulate: Annotated[int, typer.Option(help="Cut a step into as many micro-batches, to save memory.")] = 1,
@@ -70,8 +71,8 @@ def align(
     two task gradients in total and by layer, weights), the checkpoint and `adapter/`, which plain PEFT loads. The same
     command goes on where it stopped.
 
-    On several GPUs, or several processes of one CPU: `accelerate launch --num_processes 2 -m bifrons align ...`. A run
-    is the same run however many processes share it.
+    On several GPUs: `accelerate launch --num_processes 2 -m bifrons align ...`; on the CPU, where that starts one
+    process, `torchrun --nproc_per_node 2 -m bifrons align ...`. A run is the same run however many processes share it.
     """
     from bifrons.protocol import AdapterSettings
     from bifrons.records import read_pairs
@@ -93,7 +94,7 @@ def align(
         learning_rate=learning_rate,
         pairs_per_step=pairs_per_step,
         accumulate=accumulate,
-        adapter=AdapterSettings(rank=rank, alpha=2 * rank, seed=seed),
+        adapter=AdapterSettings(rank=rank, alpha=2 * rank, dropout=dropout, seed=seed),
         seed=seed,
         out=out,
         gradient_checkpointing=gradient_checkpointing,

@@ -55,16 +55,20 @@ def forward(
 ) -> Iterator[tuple[list[int], Responses]]:
     """Positions in the step's pairs and log-probabilities of each of this process's micro-batches, one at a time.
 
+    With dropout every pair is a micro-batch of its own, and its noise is too: who shares a step changes nothing.
     Dropout stays on until the caller comes back for the next: its backward may compute the forward again.
     """
     chosen = recipe.indices(task, step, len(data.pairs))
-    for number, part in processes.micro_batches(len(chosen), recipe.accumulate):
+    parts = processes.micro_batches(len(chosen), recipe.accumulate)
+    if recipe.adapter.dropout:
+        parts = [range(position, position + 1) for part in parts for position in part]
+    for part in parts:
         indices = chosen[part.start : part.stop]
         pairs: list[Any] = [data.pairs[i] for i in indices]
         packed = model.pack(pairs)
         with model.dropout(recipe.adapter.dropout):
             with torch.random.fork_rng():
-                torch.manual_seed(recipe.noise_seed(task, step, number))
+                torch.manual_seed(recipe.noise_seed(task, step, part.start))
                 policy = model.log_probs(packed)
             yield list(part), Responses(policy.sums, data.reference[indices].to(policy.sums.device), policy.counts)
 

@@ -29,7 +29,7 @@ def join(layout: Layout) -> Processes:
     launched = int(os.environ.get("WORLD_SIZE", "1"))
     if launched == 1:
         if layout == "sharded":
-            raise ValueError("layout 'sharded' needs several processes: accelerate launch -m bifrons align ...")
+            raise ValueError("layout 'sharded' needs several processes: accelerate launch on GPUs, torchrun on the CPU")
         return Processes()
     from accelerate import PartialState
 
@@ -56,19 +56,22 @@ class Processes:
         """Only the first process writes files and shows progress."""
         return self.rank == 0
 
-    def micro_batches(self, pairs: int, accumulate: int) -> list[tuple[int, range]]:
-        """This process's micro-batches of a step: their number over all processes, and the positions of their pairs.
+    def micro_batches(self, pairs: int, accumulate: int) -> list[range]:
+        """This process's micro-batches of a step: the positions of their pairs among those of all processes.
 
-        Parts differ by one pair at most. Raises ValueError for fewer pairs than micro-batches: a part would be empty.
+        Parts differ by one pair at most. Raises ValueError for fewer pairs than micro-batches, since a part would be
+        empty, and for shares of a sharded model that are not equal: its processes have to call it equally often.
         """
         parts = self.count * accumulate
         if pairs < parts:
             raise ValueError(
                 f"pairs_per_step is {pairs}; {self.count} processes with accumulate {accumulate} need at least {parts}"
             )
+        if self.layout == "sharded" and pairs % self.count:
+            raise ValueError(f"pairs_per_step is {pairs}; sharded over {self.count} processes it has to be a multiple")
         bounds = [number * pairs // parts for number in range(parts + 1)]
         own = range(self.rank * accumulate, (self.rank + 1) * accumulate)
-        return [(number, range(bounds[number], bounds[number + 1])) for number in own]
+        return [range(bounds[number], bounds[number + 1]) for number in own]
 
     def summed(self, tensor: Tensor) -> Tensor:
         """The tensor summed over all processes."""

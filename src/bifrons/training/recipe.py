@@ -32,7 +32,8 @@ class Recipe:
     decide. A loss is a name of `losses.LOSSES` for each task, with settings of its own. `coupling` "sum" weighs the two
     losses; "product" is HermesFlow's Eq. 6, -log sigmoid(D_U D_G), and is degenerate (see `losses.product`). With
     `paired`, record i of both lists comes in the same step. `pairs_per_step` counts an optimizer step's pairs a task
-    over all processes; `accumulate` cuts a process's share into that many micro-batches to save memory.
+    over all processes; `accumulate` cuts a process's share into that many micro-batches to save memory, which is not
+    part of the run. With dropout every pair is one anyway.
     """
 
     strategy: str | Strategy = "gradient_weighted"
@@ -98,6 +99,7 @@ class Recipe:
         """What the run key is made from: this recipe, the model's weights, and a content hash of each task's pairs."""
         values = asdict(self) | {"strategy": self.strategy_name, "resolved_strategy": described(self.make())}
         values = without_later_defaults(self, values, FIRST)
+        values.pop("accumulate", None)  # who computes a pair, and when, is no part of a run
         values["adapter"] = without_later_defaults(self.adapter, values["adapter"], FIRST_OF_ADAPTER)
         own = STRATEGIES.get(self.strategy_name) is None
         return {
@@ -136,9 +138,11 @@ class Recipe:
             chosen.append(int(shuffle(self.seed, order, epoch, num_pairs)[position]))
         return chosen
 
-    def noise_seed(self, task: Task, step: int, micro_batch: int = 0) -> int:
-        """The seed of dropout in a micro-batch of this step (counted over all processes): resuming repeats it."""
-        place = [micro_batch] if micro_batch else []
+    def noise_seed(self, task: Task, step: int, position: int = 0) -> int:
+        """The seed of dropout for a pair by its position in the step: neither resuming, nor accumulation, nor the
+        number of processes changes it.
+        """
+        place = [position] if position else []
         return int(np.random.default_rng([self.seed, zlib.crc32(task.encode()), step, 1, *place]).integers(2**62))
 
 

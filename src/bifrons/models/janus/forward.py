@@ -6,6 +6,8 @@ them. Their keys and values are needed in every layer; their queries and their M
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from types import MethodType
 from typing import Any
 
 import torch
@@ -22,8 +24,7 @@ def hidden_at(language_model: Any, embeds_RLD: Tensor, packed: Packed) -> Tensor
     device = embeds_RLD.device
     source, positions_RL = packed.source.to(device), packed.positions.to(device)
     asked, of_asked = source.unique(return_inverse=True)  # chosen and rejected start at one position
-    sharded = hasattr(language_model, "unshard")  # FSDP2 gathers weights where a whole layer is called, and only there
-    if packed.mask is None or sharded or len(asked) > MOST_ASKED * positions_RL.numel():
+    if packed.mask is None or len(asked) > MOST_ASKED * positions_RL.numel():
         hidden = language_model(
             inputs_embeds=embeds_RLD,
             attention_mask=None if packed.mask is None else packed.mask.to(device),
@@ -31,15 +32,21 @@ def hidden_at(language_model: Any, embeds_RLD: Tensor, packed: Packed) -> Tensor
             use_cache=False,
         ).last_hidden_state
         return hidden.flatten(0, 1)[source]
-    mask = packed.mask.to(device)
+    rows = embeds_RLD, packed.mask.to(device), positions_RL, asked
+    return through(language_model, packed_rows_at, *rows)[of_asked]
+
+
+def packed_rows_at(
+    language_model: Any, embeds_RLD: Tensor, mask_R1LL: Tensor, positions_RL: Tensor, asked: Tensor
+) -> Tensor:
+    """The normed output at `asked` (flat positions, sorted), [asked, width]."""
     rotary = language_model.rotary_emb(embeds_RLD, position_ids=positions_RL)
     hidden = embeds_RLD
     for layer in language_model.layers[:-1]:
         hidden = layer(
-            hidden, attention_mask=mask, position_ids=positions_RL, position_embeddings=rotary, use_cache=False
+            hidden, attention_mask=mask_R1LL, position_ids=positions_RL, position_embeddings=rotary, use_cache=False
         )
-    last = last_layer_at(language_model.layers[-1], hidden, mask, rotary, asked)
-    return language_model.norm(last)[of_asked]
+    return language_model.norm(through(language_model.layers[-1], last_layer_at, hidden, mask_R1LL, rotary, asked))
 
 
 def last_layer_at(
@@ -73,6 +80,22 @@ def last_layer_at(
     states = mixed.transpose(1, 2).flatten(2)[row, place]
     states = hidden_RLD[row, column] + attention.o_proj(states)
     return states + layer.mlp(layer.post_attention_layernorm(states))
+
+
+def through(module: Any, function: Callable[..., Tensor], *arguments: Any) -> Tensor:
+    """`function(module, ...)`, as the module's own method where it has it as one."""
+    return getattr(module, function.__name__, MethodType(function, module))(*arguments)
+
+
+def register_with_shards(language_model: Any) -> None:
+    """FSDP2 gathers weights where a module's forward is called, and where a method is that it was told of: so sharded
+    and whole models compute the same positions, and draw the same noise for them.
+    """
+    from torch.distributed.fsdp import register_fsdp_forward_method
+
+    for module, function in ((language_model, packed_rows_at), (language_model.layers[-1], last_layer_at)):
+        setattr(module, function.__name__, MethodType(function, module))
+        register_fsdp_forward_method(module, function.__name__)
 
 
 def heads(states_RLD: Tensor, width: int) -> Tensor:

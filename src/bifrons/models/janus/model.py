@@ -20,7 +20,7 @@ from bifrons.models.janus import adapter as adapters
 from bifrons.models.janus.answering import answer_tokens
 from bifrons.models.janus.divergence import kl_of_heads
 from bifrons.models.janus.drawing import draw_codes
-from bifrons.models.janus.forward import hidden_at
+from bifrons.models.janus.forward import hidden_at, register_with_shards
 from bifrons.models.janus.merging import save_merged
 from bifrons.models.janus.packing import CODE, FEATURE, Packed, pack_generation, pack_understanding
 from bifrons.models.janus.prompts import PROMPT_VERSION, Prompts
@@ -269,6 +269,7 @@ class JanusModel:
             fully_shard(layer, mesh=mesh)
         outside = {*body.embed_tokens.parameters(), *body.norm.parameters()}
         fully_shard(body, mesh=mesh, ignored_params=outside)
+        register_with_shards(body)
 
     # Sampling
 
