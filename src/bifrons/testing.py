@@ -57,9 +57,9 @@ def check_model(
         move(model)
         for pairs in (understanding, generation):
             check_dropout(model, pairs)
-            check_recomputation(model, pairs, tolerance)
             check_packing(model, pairs, tolerance)
             check_base_only(model, pairs, tolerance)
+            check_recomputation(model, pairs, tolerance)
             check_divergence(model, pairs, tolerance, moved=True)
         check_device(model, [understanding, generation], tolerance)
         check_files(model, [understanding, generation], tolerance)
