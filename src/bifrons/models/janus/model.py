@@ -148,7 +148,7 @@ class JanusModel(Adapted):
         logits = self.head(packed.task, hidden_at(self.core.language_model, self.embed(packed), packed))
         target, sequence = packed.target.to(self.device), packed.sequence.to(self.device)
         each = logits.log_softmax(dim=-1).gather(-1, target[:, None])[:, 0]
-        return TokenLogProbs(each, target, sequence, packed.place.to(self.device), packed.num_pairs)
+        return TokenLogProbs(each, target, sequence, packed.place.to(self.device), packed.num_pairs, True)
 
     def log_probs(self, packed: Packed) -> LogProbs:
         return self.token_log_probs(packed).summed()
