@@ -1,4 +1,4 @@
-"""Show-o behind the protocol: the checks of any model, what its adapter sits on, answers, merging, cached references."""
+"""Show-o behind the protocol: the checks of any model, its adapter, answers, merging, cached references."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ def subsets(length: int) -> list[tuple[int, ...]]:
 
 
 def expected(sums: dict[tuple[int, ...], float], estimator: MaskEstimator, length: int) -> float:
-    """The estimator's expectation, exactly: over every mask with its probability. `sums` are those over hidden codes."""
+    """The exact expectation: over every mask with its probability. `sums` are those over its hidden codes."""
     shares, weights = size_shares(length), estimator.weights(length)
     return sum(
         float(shares[len(places)] * weights[len(places)]) * total / math.comb(length, len(places))
