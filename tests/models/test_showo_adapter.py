@@ -12,10 +12,11 @@ from tiny_janus import picture, understanding_pairs
 from tiny_showo import make_model
 from torch import Tensor
 
-from bifrons import load
+from bifrons import align, load
 from bifrons.models.showo.estimator import MaskEstimator
 from bifrons.models.showo.model import ShowoModel
 from bifrons.protocol import AdapterSettings, Sampling
+from bifrons.records import read_steps
 from bifrons.testing import check_model, move
 from bifrons.training.reference import reference_log_probs
 
@@ -111,3 +112,19 @@ def test_references_are_cached_by_the_masks(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="nats away from its reference"):
         reference_log_probs(model, "generation", pairs, tmp_path)
     assert "MaskEstimator" in str(model.identity.facts["masks"])
+
+
+def test_training_records_the_spread(tmp_path: Path) -> None:
+    """Of drawings alone: answers have exact log-probabilities."""
+    settings = {"adapter": SETTINGS, "steps": 4, "pairs_per_step": 2, "learning_rate": 1e-3, "progress": False}
+    pairs = {"understanding": understanding_pairs(3), "generation": generation_pairs()}
+    run = align(make_model(), **pairs, strategy="pcgrad", **settings, out=tmp_path / "run")  # type: ignore[arg-type]
+    for step in run.steps:
+        assert step.understanding is not None and step.understanding.spread is None
+        assert step.generation is not None and (step.generation.spread or 0) > 0
+    first = run.steps[0]
+    assert first.generation is not None and first.generation.spread is not None
+    assert abs(first.generation.margin) < 1e-5 < first.generation.spread, "policy and reference have the same masks"
+    assert first.gramian is not None and not first.gramian.degenerate
+    assert run.steps[-1].generation is not None and run.steps[-1].generation.margin != 0
+    assert read_steps(tmp_path / "run" / "steps.jsonl") == run.steps

@@ -102,9 +102,8 @@ def one_mask(model: ShowoModel, hidden: tuple[int, ...]) -> Tensor:
     """[3] log-probabilities of the chosen codes that this mask hides, 0 elsewhere."""
     places = torch.zeros(1, THREE, dtype=torch.bool)
     places[0, list(hidden)] = True
-    known = model.estimator
     stub = copy.copy(model)
-    stub.estimator = type("One", (), {"masks": lambda *_: (places, torch.ones(1)), "key": known.key})()
+    stub.estimator = type("One", (), {"masks": lambda *_: (places, torch.ones(1))})()
     with torch.no_grad():
         found = stub.token_log_probs(stub.pack(generation_pairs(1, THREE)))
     return found.values[:THREE].double()

@@ -74,11 +74,12 @@ class Drawing:
 @dataclass(frozen=True, slots=True)
 class LogProbs:
     """Log-probabilities of responses, summed over their tokens in float64, and their token counts: both [pairs, 2],
-    chosen first.
+    chosen first. Where the sums are estimates, `spread` [pairs] is the standard error of chosen minus rejected.
     """
 
     sums: Tensor
     counts: Tensor
+    spread: Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ class DrawingSettings:
     """`guidance` is u + s (c - u): the published scale g in (1 + g) c - g u is s - 1, and 5 at 512 pixels.
 
     `compounding` multiplies the noise of each step with what the step before had left of it, as the published sampler
-    does, so that nearly none is left after a third of the steps; else step k of T has 1 - k / T of it.
+    does (of 18 steps the eighth has less than a tenth of it); else step k of T has 1 - k / T.
     """
 
     steps: int = 50

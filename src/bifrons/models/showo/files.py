@@ -121,7 +121,7 @@ def read_tokenizer_config(folder: Path, name: str) -> TokenizerConfig:
     config = read_json(path)
     if config.get("_class_name") != TOKENIZER_CLASS:
         raise ValueError(f"{name}: {path}: _class_name is {config.get('_class_name')!r}, not {TOKENIZER_CLASS!r}")
-    given = {f.name: config[f.name] for f in fields(TokenizerConfig) if f.name in config}
+    given: dict[str, Any] = {f.name: config[f.name] for f in fields(TokenizerConfig) if f.name in config}
     for key, value in given.items():
         numbers = value if isinstance(value, list) else [value]
         listed = key not in ("bits", "channels")
@@ -129,8 +129,9 @@ def read_tokenizer_config(folder: Path, name: str) -> TokenizerConfig:
             raise ValueError(
                 f"{name}: {path}: {key} is {value!r}, and has to be {'whole numbers' if listed else 'one'}"
             )
+    sizes: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in given.items()}
     try:
-        return TokenizerConfig(**{key: tuple(v) if isinstance(v, list) else v for key, v in given.items()})
+        return TokenizerConfig(**sizes)
     except ValueError as error:
         raise ValueError(f"{name}: {path}: {error}") from None
 

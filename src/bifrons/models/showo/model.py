@@ -150,7 +150,10 @@ class ShowoModel(Adapted):
 
     def token_log_probs(self, packed: Packed) -> TokenLogProbs:
         """Of a drawing, each code's share of the estimate: the weighted mean over the masks that hide it."""
-        each = self.predictions(packed) * packed.weight.to(self.device, torch.float32)
+        return self.by_token(packed, self.predictions(packed))
+
+    def by_token(self, packed: Packed, predicted: Tensor) -> TokenLogProbs:
+        each = predicted * packed.weight.to(self.device, torch.float32)
         starts = packed.lengths.cumsum(0) - packed.lengths
         slot = (starts[packed.sequence] + packed.place).to(self.device)
         values = each.new_zeros(len(packed.tokens)).index_add(0, slot, each)
@@ -160,14 +163,21 @@ class ShowoModel(Adapted):
         return TokenLogProbs(values, tokens, sequence, place, packed.num_pairs, packed.task == "understanding")
 
     def log_probs(self, packed: Packed) -> LogProbs:
-        return self.token_log_probs(packed).summed()
+        predicted = self.predictions(packed)
+        found = self.by_token(packed, predicted).summed()
+        if packed.task == "understanding":
+            return found
+        return replace(found, spread=self.estimator.spread(self.by_mask(packed, predicted.detach()))[1])
 
     @torch.no_grad()
     def mask_estimates(self, packed: Packed) -> Tensor:
         """The log-probability of each drawing by each of its masks alone, float64 [pairs, 2, masks]: their means are
         `log_probs`, and `estimator.spread` of them how far those can be trusted.
         """
-        each = self.predictions(packed).double() * (packed.weight * packed.num_draws).to(self.device)
+        return self.by_mask(packed, self.predictions(packed))
+
+    def by_mask(self, packed: Packed, predicted: Tensor) -> Tensor:
+        each = predicted.double() * (packed.weight * packed.num_draws).to(self.device)
         index = (packed.sequence * packed.num_draws + packed.draw).to(self.device)
         sums = each.new_zeros(len(packed.lengths) * packed.num_draws).index_add(0, index, each)
         return sums.view(-1, 2, packed.num_draws)
