@@ -48,7 +48,7 @@ def load(
     said = config.get("model_type") or config.get("_class_name", "")
     if said == ORIGINAL:
         raise ValueError(f"{name}: {CONVERT.format(folder=name)}")
-    if said not in FAMILIES:
+    if not isinstance(said, str) or said not in FAMILIES:
         raise ValueError(f"{name}: model type {said!r} is not supported; supported are {', '.join(FAMILIES)}")
     family = import_module(f"bifrons.models.{FAMILIES[said]}")
     if name in EMBEDDED:
