@@ -10,10 +10,16 @@ from safetensors.torch import load_file, save_file
 from test_showo_architecture import generation_pairs
 from tiny_janus import picture
 from tiny_showo import layout, make_model, network, write_checkpoint
-from transformers import PhiForCausalLM
+from transformers import PhiConfig, PhiForCausalLM
 
 from bifrons import load
+from bifrons.models.showo.drawing import DrawingSettings
+from bifrons.models.showo.files import Described
+from bifrons.models.showo.layout import Layout
+from bifrons.models.showo.magvit import TokenizerConfig
 from bifrons.models.showo.model import ShowoModel
+from bifrons.models.showo.network import body_config
+from bifrons.models.showo.weights import body_shapes
 from bifrons.records import read_json, write_json
 
 
@@ -96,3 +102,23 @@ def test_the_image_head_is_the_heads_rows_of_codes() -> None:
     head = model.network.image_head
     assert torch.equal(head.weight, own.showo.lm_head.weight[rows.first_code : rows.mask])
     assert torch.equal(head.bias, own.showo.lm_head.bias[rows.first_code : rows.mask])
+
+
+def test_the_published_size() -> None:
+    """Show-o 512 by its own numbers: Phi-1.5's body, 58,498 rows of words, special tokens, codes and mask, untied."""
+    rows = Layout(num_words=50_295, num_codes=8192, num_image_tokens=1024)
+    body = body_config(PhiConfig(hidden_size=2048, num_hidden_layers=24, num_attention_heads=32), rows)
+    described = Described(
+        layout=rows,
+        body=body,
+        words=None,
+        tokenizer=TokenizerConfig(),
+        tokenizer_folder=Path(),
+        drawing=DrawingSettings(),
+    )
+    shapes = body_shapes(described)
+    assert shapes["showo.model.embed_tokens.weight"] == shapes["showo.lm_head.weight"] == (58_498, 2048)
+    assert shapes["showo.lm_head.bias"] == (58_498,)
+    assert shapes["showo.model.layers.23.self_attn.q_layernorm.weight"] == (64,)
+    assert shapes["showo.model.layers.0.mlp.fc1.weight"] == (8192, 2048)
+    assert len(shapes) == 24 * 18 + 5

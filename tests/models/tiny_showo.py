@@ -58,6 +58,32 @@ def phi_config() -> PhiConfig:
     )
 
 
+def published_phi_config() -> dict[str, Any]:
+    """The same in the words of Phi-1.5's published file, which is older than this transformers."""
+    config = phi_config()
+    sizes = ("hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "max_position_embeddings")
+    return {key: getattr(config, key) for key in (*sizes, "vocab_size", "resid_pdrop")} | {
+        "architectures": ["PhiForCausalLM"],
+        "attention_dropout": 0.0,
+        "bos_token_id": None,
+        "embd_pdrop": 0.0,
+        "eos_token_id": None,
+        "hidden_act": "gelu_new",
+        "initializer_range": 0.02,
+        "layer_norm_eps": 1e-05,
+        "model_type": "phi",
+        "num_key_value_heads": None,
+        "partial_rotary_factor": 0.5,
+        "qk_layernorm": False,
+        "rope_scaling": None,
+        "rope_theta": 10000.0,
+        "tie_word_embeddings": False,
+        "torch_dtype": "float16",
+        "transformers_version": "4.37.0",
+        "use_cache": True,
+    }
+
+
 @cache
 def network() -> ShowoNetwork:
     """Its maps are larger than transformers draws them, so that images, words and codes all move its predictions."""
@@ -106,7 +132,7 @@ def write_checkpoint(folder: Path, *, file: str = "model.safetensors") -> Path:
     own = network()
     weights = {f"showo.{key}": tensor.clone() for key, tensor in own.showo.state_dict().items()}
     save_file(weights, checkpoint / file, metadata={"format": "pt"})
-    phi_config().save_pretrained(phi)
+    write_json(phi / "config.json", published_phi_config())
     text_tokenizer().save_pretrained(phi)
     sizes = {key: getattr(TOKENIZER, key) for key in TOKENIZER.__slots__}
     write_json(magvit / "config.json", {"_class_name": "MAGVITv2", "_diffusers_version": "0.30.1", **sizes})
