@@ -15,7 +15,7 @@ from typing import Any
 from peft import LoraConfig
 from transformers import TrainerCallback
 
-from bifrons.models.janus.adapter import TARGETS
+from bifrons.models.janus.model import SITES
 from bifrons.models.pictures import to_image
 from bifrons.protocol import AdapterSettings
 from bifrons.records import UnderstandingPair
@@ -79,7 +79,7 @@ def train(
                 r=settings.rank,
                 lora_alpha=settings.alpha,  # pyright: ignore[reportArgumentType]
                 lora_dropout=0.0,
-                target_modules=TARGETS,
+                target_modules=SITES.targets,
             ),
             callbacks=[clock],
         )

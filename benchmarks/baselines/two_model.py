@@ -17,7 +17,8 @@ from peft import LoraConfig, get_peft_model
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
-from bifrons.models.janus.adapter import TARGETS, quiet
+from bifrons.models.adapter import quiet
+from bifrons.models.janus.model import SITES
 from bifrons.protocol import AdapterSettings
 
 
@@ -31,7 +32,7 @@ class TwoModel:
             r=settings.rank,
             lora_alpha=settings.alpha,  # pyright: ignore[reportArgumentType]
             lora_dropout=0.0,
-            target_modules=TARGETS,
+            target_modules=SITES.targets,
             modules_to_save=["generation_head"],
         )
         with quiet():

@@ -19,8 +19,8 @@ from transformers import JanusForConditionalGeneration
 from bifrons import load
 from bifrons.export import export_adapter
 from bifrons.merge import soup
+from bifrons.models.adapter import quiet
 from bifrons.models.janus import from_network
-from bifrons.models.janus.adapter import quiet
 from bifrons.models.janus.model import JanusModel
 from bifrons.records import read_json, write_json
 

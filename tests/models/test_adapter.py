@@ -269,14 +269,14 @@ def test_a_folder_without_an_adapter_is_refused(adapted: JanusModel, tmp_path: P
 def test_the_fingerprint_is_of_every_weight(model: JanusModel) -> None:
     """The same weights give the same; one changed number, or two swapped ones, another."""
     assert make_model().identity.fingerprint == model.identity.fingerprint
-    from bifrons.models.janus.load import fingerprint
+    from bifrons.models.weights import fingerprint
 
     weight = model.network.model.vqmodel.decoder.conv_out.bias
     with torch.no_grad():
         weight[:2] = torch.tensor([1.0, 2.0])
-        one = fingerprint(model.network)
+        one = fingerprint(model.network.state_dict())
         weight[:2] = torch.tensor([2.0, 1.0])
-    assert len({model.identity.fingerprint, one, fingerprint(model.network)}) == 3
+    assert len({model.identity.fingerprint, one, fingerprint(model.network.state_dict())}) == 3
 
 
 def test_another_adapter_than_a_model_can_hold(adapted: JanusModel, tmp_path: Path) -> None:

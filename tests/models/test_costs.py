@@ -7,8 +7,9 @@ from peft import LoraConfig, get_peft_model
 from torch import device
 from transformers import JanusForConditionalGeneration
 
-from bifrons.models.janus.adapter import TARGETS, quiet
+from bifrons.models.adapter import quiet
 from bifrons.models.janus.costs import H100, adapter_parameters, memory, stages
+from bifrons.models.janus.model import SITES
 from bifrons.models.janus.shapes import SHAPES, count_parameters, shape_config
 
 
@@ -16,7 +17,7 @@ from bifrons.models.janus.shapes import SHAPES, count_parameters, shape_config
 def test_adapters_are_counted_as_peft_makes_them(rank: int) -> None:
     with device("meta"), quiet():
         network = JanusForConditionalGeneration(shape_config("janus-pro-1b"))
-        wrapped = get_peft_model(network, LoraConfig(r=rank, target_modules=TARGETS))
+        wrapped = get_peft_model(network, LoraConfig(r=rank, target_modules=SITES.targets))
     made = sum(p.numel() for name, p in wrapped.named_parameters() if "lora_" in name)
     assert adapter_parameters("janus-pro-1b", rank) == made
 

@@ -9,7 +9,7 @@ import torch
 from tiny_janus import SETTINGS, generation_pairs, move_adapter, plain_logits, understanding_pairs
 from torch import Tensor
 
-from bifrons.models.janus.divergence import kl_of_heads
+from bifrons.models.divergence import kl_of_heads
 from bifrons.models.janus.model import JanusModel
 
 

@@ -27,7 +27,7 @@ from tiny_janus import (
 )
 
 from bifrons.models.janus.model import JanusModel
-from bifrons.models.janus.sampling import choose, uniforms
+from bifrons.models.sampling import choose, uniforms
 from bifrons.protocol import Answer, Sampling
 from bifrons.records import GenerationPair, UnderstandingPair
 

@@ -236,7 +236,7 @@ class AlwaysDrops(JanusModel):
     """Dropout on from the start, as `train()` alone would leave it."""
 
     def add_adapter(self, settings: Any) -> None:
-        from bifrons.models.janus.adapter import dropouts
+        from bifrons.models.adapter import dropouts
 
         super().add_adapter(settings)
         for module in dropouts(self.trained()):

@@ -119,7 +119,7 @@ def test_step_record_round_trip(tmp_path: Path) -> None:
 
 
 @given(
-    some.tuples(*[some.floats(allow_nan=False)] * 6),
+    some.tuples(*[some.floats(allow_nan=False)] * 7),
     some.lists(some.text(), max_size=3),
     some.text(),
     some.dictionaries(some.text(), some.booleans() | some.integers() | some.lists(some.floats(allow_nan=False))),
@@ -132,10 +132,12 @@ def test_any_step_record_is_one_line(
 
     record = StepRecord(
         step=3,
-        understanding=TaskStep(**dict(zip([f.name for f in fields(TaskStep)], [*numbers, tuple(names)], strict=True))),
+        understanding=TaskStep(
+            **dict(zip([f.name for f in fields(TaskStep)], [*numbers[:6], tuple(names), numbers[6]], strict=True))
+        ),
         generation=None,
         gramian=Gramian(*numbers[:3]),
-        layers=(Gramian(*numbers[3:]),),
+        layers=(Gramian(*numbers[3:6]),),
         weights=Weights(*numbers[:2], flag),
         state=state,
     )

@@ -13,7 +13,7 @@ from short_run import run, same, trained
 from test_recipe import key
 from tiny_janus import make_model, parts, sums_of, understanding_pairs
 
-from bifrons.models.janus.adapter import quiet
+from bifrons.models.adapter import quiet
 from bifrons.models.janus.model import JanusModel
 from bifrons.protocol import AdapterSettings
 from bifrons.training import Recipe

@@ -11,7 +11,8 @@ from pathlib import Path
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OfflineModeIsEnabled
 
-READ = ("*.safetensors", "*.json", "*.jinja", "*.txt", "*.model")  # what is fetched: no pickle, no code
+WEIGHTS = "*.safetensors"
+SETTINGS = ("*.json", "*.jinja", "*.txt", "*.model")  # with the weights, all that is fetched: no pickle, no code
 COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
@@ -24,13 +25,20 @@ class Checkpoint:
 
 
 def find_checkpoint(
-    name: str, embedded: Mapping[str, str], *, revision: str = "", kind: str = "model", own: str = "config.json"
+    name: str,
+    embedded: Mapping[str, str],
+    *,
+    revision: str = "",
+    kind: str = "model",
+    own: str = "config.json",
+    weights: bool = True,
 ) -> Checkpoint:
     """The folder of a checkpoint; one on the hub is fetched once and read from the hub's cache, offline too.
 
     `embedded` maps names to folders of this package, `revision` pins a hub name's branch, tag or commit, `own` is a
-    file that every such folder holds. Raises ValueError for a name that is none of these, a folder without `own`, a
-    revision where there can be none, and a hub name that cannot be had.
+    file that every such folder holds; without `weights` only settings and words are fetched. Raises ValueError for a
+    name that is none of these, a folder without `own`, a revision where there can be none, and a hub name that cannot
+    be had.
     """
     path = Path(files("bifrons").joinpath(embedded[name])) if name in embedded else Path(name)  # pyright: ignore[reportArgumentType]
     if name in embedded or path.is_dir():
@@ -44,12 +52,13 @@ def find_checkpoint(
     if name.count("/") != 1:
         known = ", ".join(embedded)
         raise ValueError(f"no {kind} {name!r}: give {known}, a folder, or a hub name such as owner/model")
-    return from_hub(name, revision, own)
+    return from_hub(name, revision, own, weights=weights)
 
 
-def from_hub(name: str, revision: str, own: str) -> Checkpoint:
+def from_hub(name: str, revision: str, own: str, *, weights: bool) -> Checkpoint:
+    patterns = [*SETTINGS, WEIGHTS] if weights else [*SETTINGS]
     try:
-        folder = Path(snapshot_download(name, revision=revision or None, allow_patterns=list(READ)))
+        folder = Path(snapshot_download(name, revision=revision or None, allow_patterns=patterns))
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OfflineModeIsEnabled, OSError) as error:
         asked = f" at revision {revision!r}" if revision else ""
         cause = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

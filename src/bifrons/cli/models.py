@@ -26,7 +26,10 @@ def models(
         typer.echo(f"{name:34} embedded: nothing is downloaded")
     for name, note in KNOWN.items():
         typer.echo(f"{name:34} {note}")
-    typer.echo("Besides these: any folder or hub name of a Janus checkpoint in the Hugging Face layout.")
+    typer.echo(
+        "Besides these: any folder or hub name of a Janus checkpoint in the Hugging Face layout, or of a Show-o one "
+        "in its own."
+    )
 
 
 def shape_lines(rank: int) -> list[str]:

@@ -12,7 +12,8 @@ from bifrons.export.history import History
 
 LICENCE = (
     "These weights derive from the base, whose licence governs them: the DeepSeek Model License for Janus-Pro's "
-    "weights, Apache-2.0 for the organism. The pairs' images and texts keep theirs."
+    "weights, Apache-2.0 for the organism, what its own page says for any other. The pairs' "
+    "images and texts keep theirs."
 )
 HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
 
@@ -31,7 +32,7 @@ def card_text(
     shown = base if is_hub_name(base) else Path(base).name
     pinned = f" at revision `{safe(revision)}`" if revision else ""
     title = "A checkpoint aligned by preferences" if merged else "An adapter aligned by preferences"
-    lines = [*front_matter(base, merged), f"# {title}", ""]
+    lines = [*front_matter(base, library(known, merged)), f"# {title}", ""]
     lines += [f"* Base: `{safe(shown)}`{pinned}, weights fingerprint `{safe(known.get('fingerprint', 'unknown'))}`."]
     lines += [f"* {described(config)}"]
     if rounding is not None:
@@ -43,9 +44,16 @@ def card_text(
     return "\n".join([*lines, "Made with Bifrons. How to load:", "", *usage(shown, merged), ""])
 
 
-def front_matter(base: str, merged: bool) -> list[str]:
+def library(known: dict[str, Any], merged: bool) -> str:
+    """What loads these files: merged Janus weights are transformers' own, those of other families are not."""
+    if not merged:
+        return "peft"
+    return "transformers" if known.get("family", "janus") == "janus" else "bifrons"
+
+
+def front_matter(base: str, library_name: str) -> list[str]:
     """YAML, each value as JSON text: whatever a name holds, it stays one value."""
-    lines = ["---", "library_name: " + json.dumps("transformers" if merged else "peft"), 'license: "other"']
+    lines = ["---", "library_name: " + json.dumps(library_name), 'license: "other"']
     if is_hub_name(base):
         lines += [f"base_model: {json.dumps(base)}"]
     return [*lines, 'tags: ["preference-optimization", "any-to-any", "bifrons"]', "---", ""]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ KNOWN = {  # on the Hugging Face hub, in the layout that is loaded
     "deepseek-community/Janus-Pro-1B": "2.1 B parameters, 4 GB of weights to download",
     "deepseek-community/Janus-Pro-7B": "7.4 B parameters, 15 GB of weights to download",
 }
-FAMILIES = ("janus",)
+FAMILIES = {"janus": "janus", "Showo": "showo"}  # by the model type, or the class, that config.json says
 ORIGINAL = "multi_modality"  # the model type of DeepSeek's own files
 CONVERT = (
     "is in DeepSeek's original layout (model type 'multi_modality', pickled weights), which is not loaded; convert it "
@@ -44,19 +45,22 @@ def load(
     import torch
 
     from bifrons.checkpoints import find_checkpoint
-    from bifrons.models import janus
 
     found = find_checkpoint(name, EMBEDDED, revision=revision)
-    family = read_json(found.folder / "config.json").get("model_type", "")
-    if family == ORIGINAL:
+    config = read_json(found.folder / "config.json")
+    said = config.get("model_type") or config.get("_class_name", "")
+    if said == ORIGINAL:
         raise ValueError(f"{name}: {CONVERT.format(folder=name)}")
-    if family not in FAMILIES:
-        raise ValueError(f"{name}: model type {family!r} is not supported; supported are {', '.join(FAMILIES)}")
+    if not isinstance(said, str) or said not in FAMILIES:
+        raise ValueError(f"{name}: model type {said!r} is not supported; supported are {', '.join(FAMILIES)}")
+    family = import_module(f"bifrons.models.{FAMILIES[said]}")
     if name in EMBEDDED:
         dtype = dtype or torch.float32
         device = device or "cpu"
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    model = janus.from_folder(found.folder, name=name, revision=found.revision, dtype=dtype, device=device)
+    model: UnifiedModel = family.from_folder(
+        found.folder, name=name, revision=found.revision, dtype=dtype, device=device
+    )
     if adapter is not None:
         model.load_adapter(Path(adapter))
     return model

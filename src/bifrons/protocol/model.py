@@ -74,11 +74,12 @@ class Drawing:
 @dataclass(frozen=True, slots=True)
 class LogProbs:
     """Log-probabilities of responses, summed over their tokens in float64, and their token counts: both [pairs, 2],
-    chosen first.
+    chosen first. Where the sums are estimates, `spread` [pairs] is the standard error of chosen minus rejected.
     """
 
     sums: Tensor
     counts: Tensor
+    spread: Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,9 @@ class TokenLogProbs:
     tokens, are made from.
 
     All four are [tokens]: fp32 log-probabilities; ids of the tokens; the response that each belongs to (2 * pair, + 1
-    for rejected); and its place in that response, from 0. In no particular order.
+    for rejected); and its place in that response, from 0. In no particular order. `causal` says whether each depends on
+    the tokens before it alone, so that the first ones are a response of their own: true of words and of codes drawn one
+    after another, false of codes that are drawn together, where a value is the code's share of the whole estimate.
     """
 
     values: Tensor
@@ -95,6 +98,7 @@ class TokenLogProbs:
     sequence: Tensor
     position: Tensor
     num_pairs: int
+    causal: bool
 
     def summed(self, first: int | None = None) -> LogProbs:
         """Sums over whole responses, or over no more than their `first` tokens; the counts are those summed over.

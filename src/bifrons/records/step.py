@@ -56,7 +56,8 @@ class Weights:
 class TaskStep:
     """One task's figures in one step: loss, margin (Eq. 2, before beta), log-ratios against the reference.
 
-    All are means over the batch.
+    All are means over the batch. `spread` is the standard error (nats) of the policy's chosen minus rejected, where its
+    log-probabilities are estimates.
     """
 
     loss: float
@@ -66,6 +67,7 @@ class TaskStep:
     rejected_log_ratio: float
     num_tokens: float
     records: tuple[str, ...]
+    spread: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,7 @@ Task-major: all micro-batches of one task first, whose gradients add up in `.gra
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,7 @@ from bifrons.training.processes import Processes
 from bifrons.training.recipe import TASKS, Recipe
 from bifrons.training.reference import Pairs, ReferencePolicy, reference_log_probs
 
-FIGURES = ("loss", "margin", "accuracy", "chosen_log_ratio", "rejected_log_ratio", "num_tokens")
+FIGURES = ("loss", "margin", "accuracy", "chosen_log_ratio", "rejected_log_ratio", "num_tokens", "spread")
 Objective = Callable[[Responses, list[int]], tuple[Tensor, Tensor]]  # what is minimised and what is recorded, [pairs]
 
 
@@ -52,8 +53,9 @@ def prepare(
 
 def forward(
     model: UnifiedModel, recipe: Recipe, task: Task, data: TaskData, step: int, processes: Processes
-) -> Iterator[tuple[list[int], Responses]]:
-    """Positions in the step's pairs and log-probabilities of each of this process's micro-batches, one at a time.
+) -> Iterator[tuple[list[int], Responses, Tensor]]:
+    """Positions in the step's pairs, log-probabilities and their spread [pairs] (NaN where they are exact) of each of
+    this process's micro-batches, one at a time.
 
     With dropout every pair is a micro-batch of its own, and its noise is too: who shares a step changes nothing.
     Dropout stays on until the caller comes back for the next: its backward may compute the forward again.
@@ -70,7 +72,9 @@ def forward(
             with torch.random.fork_rng():
                 torch.manual_seed(recipe.noise_seed(task, step, part.start))
                 policy = model.log_probs(packed)
-            yield list(part), Responses(policy.sums, data.reference[indices].to(policy.sums.device), policy.counts)
+            seen = Responses(policy.sums, data.reference[indices].to(policy.sums.device), policy.counts)
+            exact = policy.sums.new_full((len(pairs),), float("nan"))
+            yield list(part), seen, exact if policy.spread is None else policy.spread
 
 
 def backward(
@@ -88,15 +92,18 @@ def backward(
     """
     chosen = recipe.indices(task, step, len(data.pairs))
     rows: list[tuple[list[int], Tensor]] = []
-    for positions, seen in forward(model, recipe, task, data, step, processes):
+    for positions, seen, spread in forward(model, recipe, task, data, step, processes):
         minimised, loss = objective(seen, positions)
         (minimised.sum() / len(chosen)).backward()
         with torch.no_grad():
             margin, ratios = seen.margin, seen.log_ratios
-            columns = [loss, margin, margin > 0, ratios[:, 0], ratios[:, 1], seen.tokens.float().mean(dim=1)]
+            columns = [loss, margin, margin > 0, ratios[:, 0], ratios[:, 1], seen.tokens.float().mean(dim=1), spread]
             rows.append((positions, torch.stack([column.double() for column in columns], dim=1)))
-    figures = gathered(rows, len(chosen), processes).mean(dim=0).tolist()
-    return TaskStep(**dict(zip(FIGURES, figures, strict=True)), records=tuple(data.pairs[i].id for i in chosen))
+    means = gathered(rows, len(chosen), processes).mean(dim=0).tolist()
+    figures = dict(zip(FIGURES, means, strict=True))
+    if math.isnan(figures["spread"]):
+        del figures["spread"]
+    return TaskStep(**figures, records=tuple(data.pairs[i].id for i in chosen))
 
 
 def gathered(rows: list[tuple[list[int], Tensor]], count: int, processes: Processes) -> Tensor:
@@ -119,7 +126,7 @@ def objectives(
     with torch.no_grad():  # both margins first, with the noise that their backwards will have
         found = {
             task: gathered(
-                [(positions, seen.margin) for positions, seen in forward(model, recipe, task, own, step, processes)],
+                [(positions, seen.margin) for positions, seen, _ in forward(model, recipe, task, own, step, processes)],
                 recipe.pairs_per_step,
                 processes,
             )

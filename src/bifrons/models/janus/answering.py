@@ -10,7 +10,7 @@ from torch import Tensor
 
 from bifrons.models.janus.decode import Body, Decoder
 from bifrons.models.janus.prompts import Prompts
-from bifrons.models.janus.sampling import batches, choose, left_padded, uniforms
+from bifrons.models.sampling import batches, choose, left_padded, uniforms
 from bifrons.protocol import Answer, Sampling
 
 LEAVE = 0.5  # once no more than this share of a batch's rows goes on, the others are taken out: their copy then pays

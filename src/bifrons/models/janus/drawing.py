@@ -11,7 +11,7 @@ from torch import Tensor
 from bifrons.models.janus.decode import Body, Decoder
 from bifrons.models.janus.projections import Maps
 from bifrons.models.janus.prompts import Prompts
-from bifrons.models.janus.sampling import batches, choose, guided, left_padded, uniforms
+from bifrons.models.sampling import batches, choose, guided, left_padded, uniforms
 from bifrons.protocol import Sampling
 
 MOST_TABLED = 1024  # codes: so small a codebook is embedded once a call, and a step looks its codes up

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,8 @@ from transformers import JanusForConditionalGeneration
 from bifrons.checkpoints import no_progress_bar
 from bifrons.models.janus.files import read_config, read_processor
 from bifrons.models.janus.model import JanusModel
-from bifrons.models.janus.weights import check_weights, stored_shapes
+from bifrons.models.janus.weights import check_weights
+from bifrons.models.weights import fingerprint, stored_shapes
 from bifrons.protocol import Identity
 
 
@@ -56,14 +56,7 @@ def from_network(network: Any, processor: Any, *, name: str, revision: str = "")
         "parameters": sum(p.numel() for p in network.parameters()),
         "dtype": str(network.dtype).removeprefix("torch."),
     }
-    identity = Identity(name=name, family="janus", fingerprint=fingerprint(network), revision=revision, facts=facts)
+    identity = Identity(
+        name=name, family="janus", fingerprint=fingerprint(network.state_dict()), revision=revision, facts=facts
+    )
     return JanusModel(network, processor, identity)
-
-
-def fingerprint(network: Any) -> str:
-    """A hash of every weight's name, shape, dtype and content (its bytes: sums would not tell two orders apart)."""
-    digest = hashlib.sha256()
-    for name, tensor in sorted(network.state_dict().items()):
-        digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
-        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
-    return digest.hexdigest()[:20]

@@ -2,38 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from peft import PeftModel
 from torch import Tensor
-from torch.nn import Parameter
 from torch.nn.functional import normalize
 
-from bifrons.gradients import SharedParameter
-from bifrons.models.janus import adapter as adapters
+from bifrons.models.adapted import Adapted
+from bifrons.models.adapter import Sites
+from bifrons.models.divergence import kl_of_heads
 from bifrons.models.janus.answering import answer_tokens
-from bifrons.models.janus.divergence import kl_of_heads
 from bifrons.models.janus.drawing import draw_codes
 from bifrons.models.janus.forward import hidden_at, register_with_shards
 from bifrons.models.janus.merging import save_merged
 from bifrons.models.janus.packing import CODE, FEATURE, Packed, pack_generation, pack_understanding
 from bifrons.models.janus.prompts import PROMPT_VERSION, Prompts
 from bifrons.models.pictures import Picture, to_image
-from bifrons.protocol import AdapterSettings, Answer, Divergence, Drawing, Identity, LogProbs, Sampling, TokenLogProbs
+from bifrons.protocol import Answer, Divergence, Drawing, Identity, LogProbs, Sampling, TokenLogProbs
 from bifrons.records import GenerationPair, Pair, UnderstandingPair, content_hash
 
 Report = Callable[[int], None]
 JANUS_GUIDANCE = 5.0
 FEATURE_CACHE_BYTES = 2 * 1024**3
+SITES = Sites(
+    body="model.language_model",
+    projections=("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"),
+    head="generation_head",
+)
 
 
-class JanusModel:
+class JanusModel(Adapted):
     """A Janus network with its processor. The language model runs in the network's dtype, both heads in fp32."""
 
     packing_version = PROMPT_VERSION
@@ -42,19 +44,12 @@ class JanusModel:
         network.requires_grad_(False)
         network.lm_head.float()
         network.model.generation_head.float()
-        self.network = network
+        super().__init__(network, network.model, SITES, identity)
         self.core = network.model  # transformers' JanusModel; PEFT wraps its parts in place
-        self.base_head = self.core.generation_head  # PEFT's unload would leave the trained copy in its place
         self.processor = processor
         self.prompts = Prompts(processor, network.config.image_token_id)
-        self.adapted: PeftModel | None = None
-        self._identity = identity
         self._features: dict[str, Tensor] = {}
         self._feature_bytes = 0
-
-    @property
-    def identity(self) -> Identity:
-        return self._identity
 
     @property
     def device(self) -> torch.device:
@@ -153,7 +148,7 @@ class JanusModel:
         logits = self.head(packed.task, hidden_at(self.core.language_model, self.embed(packed), packed))
         target, sequence = packed.target.to(self.device), packed.sequence.to(self.device)
         each = logits.log_softmax(dim=-1).gather(-1, target[:, None])[:, 0]
-        return TokenLogProbs(each, target, sequence, packed.place.to(self.device), packed.num_pairs)
+        return TokenLogProbs(each, target, sequence, packed.place.to(self.device), packed.num_pairs, True)
 
     def log_probs(self, packed: Packed) -> LogProbs:
         return self.token_log_probs(packed).summed()
@@ -169,34 +164,7 @@ class JanusModel:
         counts = torch.bincount(sequence, minlength=2 * packed.num_pairs)
         return Divergence(sums.view(-1, 2), counts.view(-1, 2))
 
-    # Adapter
-
-    def add_adapter(self, settings: AdapterSettings) -> None:
-        """Raises ValueError when there is one already."""
-        if self.adapted is not None:
-            raise ValueError("the model already has an adapter; remove it first")
-        self.adapted = adapters.add(self.network, settings)
-
-    def remove_adapter(self) -> None:
-        if self.adapted is not None:
-            self.adapted.unload()
-            self.adapted = None
-            self.core.generation_head = self.base_head
-            self.network.requires_grad_(False)
-
-    def save_adapter(self, folder: Path, *, writes: bool = True) -> None:
-        """Of a sharded model all processes call this, and one `writes`."""
-        known = self.identity
-        card = {
-            "base": known.name,
-            "family": known.family,
-            "fingerprint": known.fingerprint,
-            "revision": known.revision,
-            "dtype": known.facts["dtype"],
-        }
-        tensors = adapters.whole_tensors(self.trained())
-        if writes:
-            adapters.save(self.trained(), folder, card, tensors)
+    # Adapter: see `Adapted`
 
     def save_merged(self, folder: Path, dtype: torch.dtype | None = None) -> float:
         """Write the model with its adapter merged in as a full checkpoint, in the network's dtype unless asked
@@ -204,41 +172,6 @@ class JanusModel:
         """
         self.trained()
         return save_merged(self.network, self.processor, folder, dtype or self.dtype)
-
-    def load_adapter(self, folder: Path) -> None:
-        """Replace the adapter by one from disk. Raises ValueError for an adapter of another model; the old one then
-        stays.
-        """
-        adapters.check_card(folder, self.identity.fingerprint, self.identity.name)
-        self.remove_adapter()
-        self.adapted = adapters.load(self.network, folder)
-
-    def trained(self) -> PeftModel:
-        if self.adapted is None:
-            raise ValueError("the model has no adapter; add or load one first")
-        return self.adapted
-
-    @contextmanager
-    def base_only(self) -> Iterator[None]:
-        if self.adapted is None:
-            yield
-            return
-        try:
-            with self.adapted.disable_adapter():
-                yield
-        finally:
-            adapters.freeze_again(self.adapted)
-
-    @contextmanager
-    def dropout(self, share: float) -> Iterator[None]:
-        with adapters.dropping(self.trained(), share):
-            yield
-
-    def shared_parameters(self) -> list[SharedParameter]:
-        return adapters.shared(self.trained())
-
-    def head_parameters(self) -> list[tuple[str, Parameter]]:
-        return adapters.head(self.trained())
 
     # Training at size
 

@@ -1,4 +1,4 @@
-"""LoRA on the language model, a trainable copy of the image head, and their files (PEFT, safetensors)."""
+"""LoRA on a family's body, a trainable copy of its image head, and their files (PEFT, safetensors)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +21,30 @@ from bifrons.gradients import SharedParameter
 from bifrons.protocol import AdapterSettings
 from bifrons.records import read_json, write_json
 
-PROJECTIONS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
-TARGETS = r".*language_model.*\.(q_proj|k_proj|v_proj|o_proj|gate_proj|up_proj|down_proj)"
-HEAD = "generation_head"
 LAYER = re.compile(r"\.layers\.(\d+)\.")
 CARD = "bifrons.json"  # beside PEFT's own files: which base an adapter belongs to
 
 
-def add(network: Any, settings: AdapterSettings) -> PeftModel:
+@dataclass(frozen=True, slots=True)
+class Sites:
+    """Where in a family's network an adapter sits: the dotted name of the body, the linear maps in its layers, and the
+    last name of the image head.
+    """
+
+    body: str
+    projections: tuple[str, ...]
+    head: str
+
+    @property
+    def body_name(self) -> str:
+        return self.body.split(".")[-1]
+
+    @property
+    def targets(self) -> str:
+        return rf".*{self.body_name}.*\.({'|'.join(self.projections)})"
+
+
+def add(network: Any, settings: AdapterSettings, sites: Sites) -> PeftModel:
     """Wrap the network in place. Every trainable tensor is fp32, the head's copy included (PEFT leaves that in the
     base's dtype).
     """
@@ -35,8 +52,8 @@ def add(network: Any, settings: AdapterSettings) -> PeftModel:
         r=settings.rank,
         lora_alpha=settings.alpha,  # pyright: ignore[reportArgumentType]
         lora_dropout=settings.dropout,
-        target_modules=DUMMY_TARGET_MODULES if settings.full else TARGETS,
-        modules_to_save=copied(network, settings) or None,
+        target_modules=DUMMY_TARGET_MODULES if settings.full else sites.targets,
+        modules_to_save=copied(network, settings, sites) or None,
     )
     with torch.random.fork_rng(devices=[]), quiet():
         torch.manual_seed(settings.seed)
@@ -44,11 +61,11 @@ def add(network: Any, settings: AdapterSettings) -> PeftModel:
     return prepared(wrapped)
 
 
-def copied(network: Any, settings: AdapterSettings) -> list[str]:
+def copied(network: Any, settings: AdapterSettings, sites: Sites) -> list[str]:
     """Modules of which a trainable copy is made: the image head, and every projection where all weights train."""
-    bodies = [f"language_model.{name}" for name, _ in network.model.language_model.named_modules()]
-    projections = [name for name in bodies if name.split(".")[-1] in PROJECTIONS]
-    return (projections if settings.full else []) + ([HEAD] if settings.train_head else [])
+    bodies = [f"{sites.body_name}.{name}" for name, _ in network.get_submodule(sites.body).named_modules()]
+    projections = [name for name in bodies if name.split(".")[-1] in sites.projections]
+    return (projections if settings.full else []) + ([sites.head] if settings.train_head else [])
 
 
 def load(network: Any, folder: Path) -> PeftModel:
@@ -126,18 +143,18 @@ def dropping(wrapped: nn.Module, share: float) -> Iterator[None]:
             module.p = 0.0
 
 
-def shared(wrapped: nn.Module) -> list[SharedParameter]:
+def shared(wrapped: nn.Module, sites: Sites) -> list[SharedParameter]:
     found: list[SharedParameter] = []
     for name, parameter in wrapped.named_parameters():
-        if "lora_" in name or (".modules_to_save." in name and f"{HEAD}." not in name):
+        if "lora_" in name or (".modules_to_save." in name and f"{sites.head}." not in name):
             layer = LAYER.search(name)
             assert layer is not None, f"{name} lies in no layer"
             found.append(SharedParameter(name, parameter, int(layer[1])))
     return found
 
 
-def head(wrapped: nn.Module) -> list[tuple[str, Parameter]]:
-    return [(n, p) for n, p in wrapped.named_parameters() if f"{HEAD}.modules_to_save." in n]
+def head(wrapped: nn.Module, sites: Sites) -> list[tuple[str, Parameter]]:
+    return [(n, p) for n, p in wrapped.named_parameters() if f"{sites.head}.modules_to_save." in n]
 
 
 def whole_tensors(wrapped: nn.Module) -> dict[str, Tensor]:

@@ -1,0 +1,302 @@
+"""The protocol for Show-o, whatever its size."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from bifrons.models.adapted import Adapted
+from bifrons.models.adapter import Sites
+from bifrons.models.divergence import kl_of_heads
+from bifrons.models.pictures import Picture
+from bifrons.models.showo.answering import answer_tokens
+from bifrons.models.showo.drawing import DrawingSettings, draw_codes
+from bifrons.models.showo.estimator import MaskEstimator
+from bifrons.models.showo.images import pixels
+from bifrons.models.showo.merging import save_merged
+from bifrons.models.showo.network import ShowoNetwork
+from bifrons.models.showo.packing import Packed, pack_generation, pack_understanding
+from bifrons.models.showo.prompts import PROMPT_VERSION, Prompts
+from bifrons.protocol import Answer, Divergence, Drawing, Identity, LogProbs, Sampling, TokenLogProbs
+from bifrons.records import GenerationPair, Pair, UnderstandingPair, content_hash
+
+Report = Callable[[int], None]
+MOST_KEPT = 100_000  # images whose codes are kept
+SITES = Sites(body="showo.model", projections=("q_proj", "k_proj", "v_proj", "dense", "fc1", "fc2"), head="image_head")
+
+
+class ShowoModel(Adapted):
+    """A Show-o network with its text tokenizer. The body runs in its own dtype; heads and image tokenizer in fp32.
+
+    `estimator` says how the log-probability of a drawing is estimated. Set another before training, never during it.
+    """
+
+    def __init__(
+        self,
+        network: ShowoNetwork,
+        text_tokenizer: Any,
+        identity: Identity,
+        drawing: DrawingSettings,
+        estimator: MaskEstimator,
+    ) -> None:
+        network.requires_grad_(False)
+        network.showo.lm_head.float()
+        network.tokenizer.float()
+        super().__init__(network, network, SITES, identity)
+        self.layout = network.layout
+        self.prompts = Prompts(text_tokenizer, network.layout)
+        self.drawing = drawing
+        self.estimator = estimator
+        self._codes: dict[str, tuple[int, ...]] = {}
+
+    @property
+    def identity(self) -> Identity:
+        return replace(self._identity, facts=self._identity.facts | {"masks": str(self.estimator)})
+
+    @property
+    def packing_version(self) -> dict[str, Any]:
+        """What cached log-probabilities depend on beside the weights."""
+        return {"prompts": PROMPT_VERSION, "masks": self.estimator.key}
+
+    @property
+    def device(self) -> torch.device:
+        return self.network.showo.lm_head.weight.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.network.showo.model.embed_tokens.weight.dtype
+
+    @property
+    def num_image_tokens(self) -> int:
+        return self.layout.num_image_tokens
+
+    @property
+    def image_size(self) -> int:
+        return round(self.num_image_tokens**0.5) * self.network.tokenizer.config.shrink
+
+    # Packing and log-probabilities
+
+    def pack(self, pairs: Sequence[UnderstandingPair] | Sequence[GenerationPair]) -> Packed:
+        """Rows for pairs of one task. Raises ValueError for a drawing whose number of codes is not this model's."""
+        if isinstance(pairs[0], UnderstandingPair):
+            answers = [pair for pair in pairs if isinstance(pair, UnderstandingPair)]
+            return pack_understanding(
+                [self.codes(pair.image, f"understanding pair {pair.id!r}") for pair in answers],
+                [self.prompts.understanding(pair.question) for pair in answers],
+                [self.responses(pair) for pair in answers],
+                self.layout,
+            )
+        drawings = [pair for pair in pairs if isinstance(pair, GenerationPair)]
+        for pair in drawings:
+            for codes in (pair.chosen_codes, pair.rejected_codes):
+                self.check_codes(f"generation pair {pair.id!r}", codes)
+        return pack_generation(
+            [self.prompts.generation(pair.prompt) for pair in drawings],
+            [(pair.chosen_codes, pair.rejected_codes) for pair in drawings],
+            [self.estimator.masks(f"{pair.id} {pair.prompt}", self.num_image_tokens) for pair in drawings],
+            self.layout,
+        )
+
+    def responses(self, pair: UnderstandingPair) -> tuple[list[int], list[int]]:
+        """Ids of chosen and rejected with the end token: the sampled ones where the pair has them."""
+        made = [
+            list(tokens) if tokens is not None else self.prompts.response(text)
+            for text, tokens in ((pair.chosen, pair.chosen_tokens), (pair.rejected, pair.rejected_tokens))
+        ]
+        return [*made[0], self.prompts.end_id], [*made[1], self.prompts.end_id]
+
+    def check_codes(self, name: str, codes: Sequence[int]) -> None:
+        codebook = self.layout.num_codes
+        if len(codes) != self.num_image_tokens or not 0 <= min(codes) <= max(codes) < codebook:
+            raise ValueError(f"{name}: a drawing of this model has {self.num_image_tokens} codes below {codebook}")
+
+    def count_tokens(self, pair: Pair) -> tuple[int, int]:
+        if isinstance(pair, GenerationPair):
+            return len(pair.chosen_codes), len(pair.rejected_codes)
+        chosen, rejected = self.responses(pair)
+        return len(chosen), len(rejected)
+
+    def codes(self, image: Picture, name: str = "") -> tuple[int, ...]:
+        """The codes of an image: what the body sees of it. Computed once and kept."""
+        key = content_hash(image) if isinstance(image, bytes) else None
+        if key is not None and key in self._codes:
+            return self._codes[key]
+        made = self.encoded([image], name)[0]
+        if key is not None and len(self._codes) < MOST_KEPT:
+            self._codes[key] = made
+        return made
+
+    def hidden_at(self, packed: Packed) -> Tensor:
+        """The hidden states that predict the response tokens, [predictions, width]."""
+        rows = (packed.ids.to(self.device), packed.positions.to(self.device), packed.mask.to(self.device))
+        return self.network.hidden(*rows).flatten(0, 1)[packed.source.to(self.device)]
+
+    def head(self, packed: Packed, hidden: Tensor) -> Tensor:
+        """fp32 logits over words or over codes."""
+        heads = self.network.word_logits if packed.task == "understanding" else self.network.code_logits
+        return heads(hidden)
+
+    def predictions(self, packed: Packed) -> Tensor:
+        """Log-probabilities, fp32 [predictions]."""
+        logits = self.head(packed, self.hidden_at(packed))
+        return logits.log_softmax(dim=-1).gather(-1, packed.target.to(self.device)[:, None])[:, 0]
+
+    def token_log_probs(self, packed: Packed) -> TokenLogProbs:
+        """Of a drawing, each code's share of the estimate: the weighted mean over the masks that hide it."""
+        return self.by_token(packed, self.predictions(packed))
+
+    def by_token(self, packed: Packed, predicted: Tensor) -> TokenLogProbs:
+        each = predicted * packed.weight.to(self.device, torch.float32)
+        starts = packed.lengths.cumsum(0) - packed.lengths
+        slot = (starts[packed.sequence] + packed.place).to(self.device)
+        values = each.new_zeros(len(packed.tokens)).index_add(0, slot, each)
+        sequence = torch.arange(len(packed.lengths)).repeat_interleave(packed.lengths)
+        place = torch.arange(len(packed.tokens)) - starts[sequence]
+        tokens, sequence, place = (tensor.to(self.device) for tensor in (packed.tokens, sequence, place))
+        return TokenLogProbs(values, tokens, sequence, place, packed.num_pairs, packed.task == "understanding")
+
+    def log_probs(self, packed: Packed) -> LogProbs:
+        predicted = self.predictions(packed)
+        found = self.by_token(packed, predicted).summed()
+        if packed.task == "understanding":
+            return found
+        return replace(found, spread=self.estimator.spread(self.by_mask(packed, predicted.detach()))[1])
+
+    @torch.no_grad()
+    def mask_estimates(self, packed: Packed) -> Tensor:
+        """The log-probability of each drawing by each of its masks alone, float64 [pairs, 2, masks]: their means are
+        `log_probs`, and `estimator.spread` of them how far those can be trusted.
+        """
+        return self.by_mask(packed, self.predictions(packed))
+
+    def by_mask(self, packed: Packed, predicted: Tensor) -> Tensor:
+        each = predicted.double() * (packed.weight * packed.num_draws).to(self.device)
+        index = (packed.sequence * packed.num_draws + packed.draw).to(self.device)
+        sums = each.new_zeros(len(packed.lengths) * packed.num_draws).index_add(0, index, each)
+        return sums.view(-1, 2, packed.num_draws)
+
+    @torch.no_grad()
+    def token_kl(self, packed: Packed) -> Divergence:
+        """Of a drawing, weighted over its masks as its log-probability is."""
+        policy = self.hidden_at(packed)
+        with self.base_only():
+            reference = self.hidden_at(packed)
+        each = kl_of_heads(lambda hidden: self.head(packed, hidden), self.base_only, policy, reference)
+        each = each * packed.weight.to(self.device, torch.float32)
+        sums = each.new_zeros(len(packed.lengths)).index_add(0, packed.sequence.to(self.device), each)
+        return Divergence(sums.view(-1, 2), packed.lengths.view(-1, 2).to(self.device))
+
+    # Adapter: see `Adapted`
+
+    def save_merged(self, folder: Path, dtype: torch.dtype | None = None) -> float:
+        """Write the model with its adapter merged in as a full checkpoint, in the body's dtype unless asked otherwise;
+        the share of the update that rounding lost.
+        """
+        self.trained()
+        return save_merged(self.network, self.prompts.tokenizer, self.drawing, folder, dtype or self.dtype)
+
+    # Training at size
+
+    def to(self, device: torch.device | str) -> None:
+        self.network.to(device)
+
+    def checkpoint_gradients(self, on: bool) -> None:
+        """Of the body's layers, non-reentrant, so that frozen inputs need no gradient."""
+        body = self.network.showo.model
+        kind = "activation" if hasattr(body, "activation_checkpointing_enable") else "gradient"  # the older name
+        if on:
+            getattr(body, f"{kind}_checkpointing_enable")({"use_reentrant": False})
+        else:
+            getattr(body, f"{kind}_checkpointing_disable")()
+
+    def shard(self) -> None:
+        """FSDP2 over the body's layers. Embedding, norm and heads stay whole in every process."""
+        from torch.distributed import get_world_size
+        from torch.distributed.device_mesh import init_device_mesh
+        from torch.distributed.fsdp import fully_shard
+
+        mesh = init_device_mesh(self.device.type, (get_world_size(),))
+        body = self.network.showo.model
+        for layer in body.layers:
+            fully_shard(layer, mesh=mesh)
+        outside = {*body.embed_tokens.parameters(), *body.final_layernorm.parameters()}
+        fully_shard(body, mesh=mesh, ignored_params=outside)
+
+    # Sampling
+
+    @torch.inference_mode()
+    def answer(
+        self,
+        images: Sequence[Picture],
+        questions: Sequence[str],
+        sampling: Sampling = Sampling(temperature=0.0),
+        report: Report | None = None,
+    ) -> list[Answer]:
+        """One answer to each question about the image of the same index; `report` is told how many items each batch
+        ended.
+
+        Raises ValueError when there are not as many images as questions.
+        """
+        if len(images) != len(questions):
+            raise ValueError(f"{len(images)} images for {len(questions)} questions")
+        return answer_tokens(
+            self.network,
+            self.prompts,
+            [content_hash(image) if isinstance(image, bytes) else f"object {id(image)}" for image in images],
+            lambda index: self.codes(images[index]),
+            [self.prompts.understanding(question) for question in questions],
+            sampling,
+            report,
+        )
+
+    @torch.inference_mode()
+    def draw(
+        self, prompts: Sequence[str], sampling: Sampling = Sampling(), report: Report | None = None
+    ) -> list[Drawing]:
+        """One drawing of each prompt; `report` is told how many items each batch ended.
+
+        A temperature divides the logits and multiplies the noise of the confidences; 0 leaves no chance at all.
+        """
+        codes = self.draw_codes(prompts, sampling, report)
+        return [Drawing(row, pixels) for row, pixels in zip(codes, self.decode(codes), strict=True)]
+
+    @torch.inference_mode()
+    def draw_codes(
+        self, prompts: Sequence[str], sampling: Sampling = Sampling(), report: Report | None = None
+    ) -> list[tuple[int, ...]]:
+        """The codes alone: `draw` without its pixels."""
+        settings = self.drawing if sampling.guidance is None else replace(self.drawing, guidance=sampling.guidance)
+        asked = [self.prompts.generation(prompt) for prompt in prompts]
+        return draw_codes(self.network, self.prompts, asked, sampling, settings, report)
+
+    def encode(self, images: Sequence[Picture], batch_size: int = 32) -> list[tuple[int, ...]]:
+        """Codes of images in raster order, each image scaled and cut to the model's square."""
+        starts = range(0, len(images), batch_size)
+        return [row for start in starts for row in self.encoded(images[start : start + batch_size])]
+
+    @torch.inference_mode()
+    def encoded(self, images: Sequence[Picture], name: str = "") -> list[tuple[int, ...]]:
+        batch = pixels(images, self.image_size, name).to(self.device)
+        return [tuple(row) for row in self.network.tokenizer.encode(batch).tolist()]
+
+    @torch.inference_mode()
+    def decode(self, codes: Sequence[Sequence[int]], batch_size: int = 32) -> list[NDArray[np.uint8]]:
+        """Pixels [height, width, 3] of drawings given as codes.
+
+        Raises ValueError for codes that are no drawing of this model.
+        """
+        for index, row in enumerate(codes):
+            self.check_codes(f"drawing {index}", row)
+        made: list[NDArray[np.uint8]] = []
+        for start in range(0, len(codes), batch_size):
+            batch = torch.tensor([list(row) for row in codes[start : start + batch_size]], device=self.device)
+            values = self.network.tokenizer.decode(batch).clamp(-1, 1)
+            made += list(((values + 1) * 127.5).round().byte().permute(0, 2, 3, 1).cpu().numpy())
+        return made
