@@ -13,6 +13,8 @@ from tiny_showo import make_model
 from torch import Tensor
 
 from bifrons import align, load
+from bifrons.models.sampling import left_padded
+from bifrons.models.showo.answering import Reader
 from bifrons.models.showo.estimator import MaskEstimator
 from bifrons.models.showo.model import ShowoModel
 from bifrons.protocol import AdapterSettings, Sampling
@@ -81,6 +83,26 @@ def test_answers_are_those_of_the_log_probabilities() -> None:
             logits = model.head(packed, model.hidden_at(packed))[packed.sequence == 0]
         likeliest = tuple(logits.argmax(dim=-1).tolist())
         assert likeliest[: len(answer.tokens) + len(ended)] == (*answer.tokens, *ended)
+
+
+def test_reading_word_by_word_gives_the_states_of_whole_rows() -> None:
+    """Questions of different lengths behind two images, padded in one batch; then rows that leave and repeat."""
+    model, pairs = make_model(), understanding_pairs(3)
+    packed = model.pack([replace(pair, chosen_tokens=(5, 6, 7), chosen="x") for pair in pairs])
+    with torch.no_grad():
+        whole = model.hidden_at(packed)
+        wanted = torch.stack([whole[packed.sequence == 2 * row] for row in range(3)])  # [3, 4 states, width]
+        images = [[model.layout.read, *model.layout.image(model.codes(pair.image))] for pair in pairs]
+        reader = Reader(model.network, torch.tensor(images))
+        ids, valid = left_padded([model.prompts.understanding(pair.question) for pair in pairs], model.layout.pad)
+        found = [reader.read(ids, valid)]
+        assert not bool(valid.all()), "the questions have different lengths"
+        found += [reader.read(torch.full((3, 1), 5), torch.ones(3, 1, dtype=torch.bool))]
+        rows = torch.tensor([2, 0, 2])
+        reader.keep(rows)
+        later = [reader.read(torch.full((3, 1), token), torch.ones(3, 1, dtype=torch.bool)) for token in (6, 7)]
+    torch.testing.assert_close(torch.stack(found, dim=1), wanted[:, :2], rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(torch.stack(later, dim=1), wanted[rows, 2:], rtol=1e-4, atol=1e-4)
 
 
 def test_a_merged_checkpoint_is_the_model(adapted: ShowoModel, tmp_path: Path) -> None:
