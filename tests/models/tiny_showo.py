@@ -20,7 +20,7 @@ from bifrons.models.showo.magvit import TokenizerConfig
 from bifrons.models.showo.model import ShowoModel
 from bifrons.models.showo.network import ShowoNetwork, body_config
 from bifrons.models.showo.weights import codebook
-from bifrons.organism.architecture import build_tokenizer
+from bifrons.organism.architecture import build_tokenizer, world_words
 from bifrons.records import write_json
 
 BITS, NUM_IMAGE_TOKENS = 5, 16
@@ -32,16 +32,23 @@ TOKENIZER = TokenizerConfig(
     decoder_multipliers=(1, 2),
     decoder_blocks=(1, 1),
 )
+ENDING = 1.6  # what makes untrained answers end within tens of words
 DRAWING = DrawingSettings(steps=4, guidance=2.0)
 
 
 @cache
-def text_tokenizer() -> Any:
-    return build_tokenizer([*WORDS, ":", "user", "assistant"])
+def text_tokenizer(world: bool = False) -> Any:
+    """A few words, or all that scenes can say."""
+    return build_tokenizer([*world_words(300), "user", "assistant"] if world else [*WORDS, ":", "user", "assistant"])
 
 
-def layout() -> Layout:
-    return Layout(num_words=len(text_tokenizer()), num_codes=2**BITS, num_image_tokens=NUM_IMAGE_TOKENS, text_slots=16)
+def layout(world: bool = False) -> Layout:
+    return Layout(
+        num_words=len(text_tokenizer(world)),
+        num_codes=2**BITS,
+        num_image_tokens=NUM_IMAGE_TOKENS,
+        text_slots=40 if world else 16,
+    )
 
 
 def phi_config() -> PhiConfig:
@@ -85,17 +92,19 @@ def published_phi_config() -> dict[str, Any]:
 
 
 @cache
-def network() -> ShowoNetwork:
+def network(world: bool = False) -> ShowoNetwork:
     """Its maps are larger than transformers draws them, so that images, words and codes all move its predictions."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        made = ShowoNetwork(body_config(phi_config(), layout()), layout(), TOKENIZER).eval()
+        made = ShowoNetwork(body_config(phi_config(), layout(world)), layout(world), TOKENIZER).eval()
     with torch.no_grad():
         for parameter in made.showo.parameters():
             if parameter.dim() > 1:
                 parameter.mul_(6)
             else:
                 parameter.add_(0.1 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(1)))
+        if world:
+            made.showo.lm_head.bias[text_tokenizer(world).eos_token_id] += ENDING
     return made
 
 
@@ -108,7 +117,7 @@ def make_model(
     return from_network(own, text_tokenizer(), name="tiny", drawing=drawing, estimator=estimator)
 
 
-def write_checkpoint(folder: Path, *, file: str = "model.safetensors") -> Path:
+def write_checkpoint(folder: Path, *, file: str = "model.safetensors", world: bool = False) -> Path:
     """Three folders, as the three published repositories: config.json with the keys that the original writes."""
     checkpoint, phi, magvit = folder / "show-o", folder / "phi-1_5", folder / "magvitv2"
     for each in (checkpoint, phi, magvit):
@@ -118,22 +127,22 @@ def write_checkpoint(folder: Path, *, file: str = "model.safetensors") -> Path:
         "_diffusers_version": "0.30.1",
         "codebook_size": 2**BITS,
         "llm_model_path": str(phi),
-        "llm_vocab_size": layout().num_words,
+        "llm_vocab_size": layout(world).num_words,
         "load_from_showo": False,
-        "mask_token_id": layout().mask,
+        "mask_token_id": layout(world).mask,
         "num_new_special_tokens": 10,
         "num_vq_tokens": NUM_IMAGE_TOKENS,
-        "vocab_size": layout().vocabulary,
+        "vocab_size": layout(world).vocabulary,
         "w_clip_vit": False,
         "vq_model_name": str(magvit),  # ours: the original's code names it
-        "text_slots": layout().text_slots,  # ours: tiny prompts
+        "text_slots": layout(world).text_slots,  # ours: tiny prompts
     }
     write_json(checkpoint / "config.json", config)
-    own = network()
+    own = network(world)
     weights = {f"showo.{key}": tensor.clone() for key, tensor in own.showo.state_dict().items()}
     save_file(weights, checkpoint / file, metadata={"format": "pt"})
     write_json(phi / "config.json", published_phi_config())
-    text_tokenizer().save_pretrained(phi)
+    text_tokenizer(world).save_pretrained(phi)
     sizes = {key: getattr(TOKENIZER, key) for key in TOKENIZER.__slots__}
     write_json(magvit / "config.json", {"_class_name": "MAGVITv2", "_diffusers_version": "0.30.1", **sizes})
     weights = {key: tensor.clone() for key, tensor in own.tokenizer.state_dict().items()} | codebook(own.tokenizer)
