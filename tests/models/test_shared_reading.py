@@ -103,15 +103,3 @@ def test_the_last_layer_at_asked_positions_is_the_whole_one(monkeypatch: pytest.
     torch.testing.assert_close(taken[0][0], taken[1][0], rtol=1e-6, atol=1e-5)
     assert (taken[0][1] - taken[1][1]).norm() <= 1e-5 * taken[1][1].norm() and taken[1][1].norm() > 0
     assert len(calls) == 1 and 0 < calls[0] < model.pack(pairs).ids.numel(), "once, and not at every position"
-
-
-@torch.no_grad()
-def test_a_sharded_body_is_called_whole(model: JanusModel, monkeypatch: pytest.MonkeyPatch) -> None:
-    """FSDP2 marks its modules by their methods; parts of a layer cannot be called there."""
-    packed = model.pack(PAIRS)
-    monkeypatch.setattr(forward, "MOST_ASKED", 0.0)
-    whole = model.log_probs(packed).sums
-    monkeypatch.setattr(forward, "MOST_ASKED", 1.0)
-    monkeypatch.setattr(forward, "last_layer_at", None)
-    model.core.language_model.unshard = lambda: None
-    assert torch.equal(model.log_probs(packed).sums, whole)
