@@ -23,6 +23,7 @@ def test_gradients_of_the_packed_step_are_those_of_the_plain_one() -> None:
     assert all(row.holds and row.ratio is not None and row.ratio > 0 for row in rows)
 
 
+@pytest.mark.slow
 def test_drawing_runs_and_agrees_with_both_baselines(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(drawing, "limits", lambda device: {"float32": 1e11, "bandwidth": 1e10})
     monkeypatch.setattr(drawing, "SIZES", {True: (2,)})

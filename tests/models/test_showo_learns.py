@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 import torch
 from test_showo_architecture import generation_pairs
 from tiny_janus import understanding_pairs
@@ -13,6 +14,7 @@ from bifrons.models.showo.estimator import MaskEstimator
 from bifrons.protocol import Sampling
 
 
+@pytest.mark.slow
 def test_what_is_taught_is_said_and_drawn() -> None:
     """By the likelihood of the chosen responses, with other masks in every step; the sampler then starts from nothing
     but masks, and draws each of the two at a temperature and with guidance.

@@ -61,6 +61,7 @@ def test_a_loss_that_is_no_number_stops_the_stage(tmp_path: Path) -> None:
         fit(module, STAGE, lambda step, rng: (module.weight.sum() * float("nan"), {}), seed=1, out=tmp_path)
 
 
+@pytest.mark.slow
 def test_the_tokenizer_loses_nothing_of_the_world() -> None:
     """Every caption, question, answer and prompt of 100 scenes decodes to itself, without an unknown word."""
     tokenizer = build_tokenizer()
@@ -76,6 +77,7 @@ def test_the_tokenizer_loses_nothing_of_the_world() -> None:
             assert tokenizer.decode(ids) == text
 
 
+@pytest.mark.slow
 def test_clip_texts_end_with_the_end_token() -> None:
     """CLIP pools at the end token, which must not have id 2: transformers takes that for a sign of old files."""
     tokenizer = build_clip_tokenizer()

@@ -372,6 +372,7 @@ BROKEN: dict[type[JanusModel], str] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("broken", BROKEN, ids=lambda broken: broken.__name__)
 def test_a_broken_model_is_named(model: JanusModel, broken: type[JanusModel]) -> None:
     """Each of these is a mistake that trains, samples or saves without an error of its own."""

@@ -242,6 +242,7 @@ def test_missing_and_broken_files_are_named(bare: Path) -> None:
         write_report(bare)
 
 
+@pytest.mark.slow
 def test_the_same_records_give_the_same_bytes(tmp_path: Path) -> None:
     first, second = (write_study(tmp_path / name, num_steps=20) for name in ("a", "b"))
     assert write_report(first).read_bytes() == write_report(second).read_bytes()

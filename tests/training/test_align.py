@@ -333,6 +333,7 @@ def test_a_low_precision_body_trains_too() -> None:
     assert len(moved) > 0 and min(moved) > 0.9
 
 
+@pytest.mark.slow
 def test_eight_pairs_a_face_are_learned_by_heart(model: JanusModel) -> None:
     """The positive control: joint training takes both losses below 0.1 with every margin above 0."""
     settings: dict[str, Any] = {"steps": 30, "learning_rate": 1e-2, "pairs_per_step": 8, "strategy": "naive_joint"}
