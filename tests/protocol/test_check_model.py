@@ -28,11 +28,13 @@ def test_janus_passes_and_is_left_as_it_was(model: JanusModel) -> None:
     assert torch.equal(sums_of(model, GENERATION), before)
 
 
+@pytest.mark.slow
 def test_janus_passes_in_bf16() -> None:
     """With the tolerance of its precision."""
     check_model(make_model(torch.bfloat16), UNDERSTANDING, GENERATION, tolerance=2e-2)
 
 
+@pytest.mark.slow
 def test_a_model_alone_is_enough(model: JanusModel) -> None:
     """Pairs are made on the spot: valid for this model, of different lengths, and telling enough to find a mistake."""
     understanding, generation = sample_pairs(model)

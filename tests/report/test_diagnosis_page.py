@@ -68,6 +68,7 @@ def write_run(folder: Path, name: str = "naive_joint") -> None:
     write_json(folder / "replay.json", as_json(replays))
 
 
+@pytest.mark.slow
 def test_the_whole_page(tmp_path: Path) -> None:
     """All parts, five figures, self-contained, both themes, and the figures of the tables."""
     folder = write_fresh(tmp_path)

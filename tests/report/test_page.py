@@ -94,6 +94,7 @@ def test_user_text_is_escaped(full: Path) -> None:
     assert "the loss was not finite at step 12 &lt;b&gt;of 60&lt;/b&gt;" in page
 
 
+@pytest.mark.slow
 def test_hostile_labels_and_dollars_pass_through_figures(tmp_path: Path) -> None:
     folder = write_study(tmp_path / "dpo", num_steps=4)
     declared = study()

@@ -57,6 +57,7 @@ def test_inflected_words_are_their_lemma() -> None:
     assert said >= {"man", "ride", "horse", "goose", "bus", "bench", "child", "eat", "scissors", "grass"}
 
 
+@pytest.mark.slow
 def test_the_scene_world_is_scored_as_before_lemmas() -> None:
     """Over every word of the world, lemmas join exactly the words that differ by a plural s: its scores are the
     same.

@@ -38,6 +38,7 @@ def inception_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return saved(network, tmp_path_factory.mktemp("inception") / "inception.safetensors", **{"fc.bias": torch.ones(8)})
 
 
+@pytest.mark.slow
 def test_inception_reads_its_file_and_measures(inception_file: Path) -> None:
     """2048 features a picture; a set has no distance from itself; a single network object serves both sides."""
     scorer = load_inception(inception_file)
@@ -112,6 +113,7 @@ def test_lpips_looks_behind_the_relus_of_the_paper() -> None:
     assert Lpips("vgg").seen == [3, 8, 15, 22, 29]
 
 
+@pytest.mark.slow
 def test_pick_score_is_scaled_cosine(tmp_path: Path) -> None:
     """exp(logit scale) x cosine, from a folder of a CLIP of any size; the networks that are not named are absent."""
     torch.manual_seed(0)

@@ -77,6 +77,7 @@ def test_recomputed_activations_change_nothing(model: JanusModel) -> None:
     assert [s.gramian for s in plain.steps] == [s.gramian for s in recomputed.steps]
 
 
+@pytest.mark.slow
 def test_accumulation_changes_nothing_under_dropout() -> None:
     """To the last bit: every pair draws noise of its own, and gradients add up in the order of pairs. The noise of one
     pair is not that of the next.
