@@ -6,6 +6,7 @@ compared, and it stands here for parity alone. Plain transformers classes and sa
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,7 @@ def load_bert(folder: str) -> tuple[Any, Any]:
     return network, AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
 
 
-class BertScorer:
+class BertScorer(ABC):
     """A BERT and how it turns tokens into vectors. Texts longer than the network takes are cut."""
 
     def __init__(self, network: Any, tokenizer: Any, name: str) -> None:
@@ -55,8 +56,9 @@ class BertScorer:
                 found += self.compare(candidates[batch], references[batch]).tolist()
         return found
 
+    @abstractmethod
     def compare(self, candidates: Sequence[str], references: Sequence[str]) -> Tensor:
-        raise NotImplementedError
+        """One score a candidate of one batch, [candidates]."""
 
 
 class SentenceEncoder(BertScorer):

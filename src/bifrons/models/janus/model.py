@@ -22,6 +22,7 @@ from bifrons.models.janus.merging import save_merged
 from bifrons.models.janus.packing import CODE, FEATURE, Packed, pack_generation, pack_understanding
 from bifrons.models.janus.prompts import PROMPT_VERSION, Prompts
 from bifrons.models.pictures import Picture, to_image
+from bifrons.models.size import recompute_activations, shard_layers
 from bifrons.protocol import Answer, Divergence, Drawing, Identity, LogProbs, Sampling, TokenLogProbs
 from bifrons.records import GenerationPair, Pair, UnderstandingPair, content_hash
 
@@ -180,28 +181,12 @@ class JanusModel(Adapted):
         self._features, self._feature_bytes = {}, 0  # they lie where the network was
 
     def checkpoint_gradients(self, on: bool) -> None:
-        """Of the language model's layers, non-reentrant, so that frozen inputs need no gradient."""
-        body = self.core.language_model
-        kind = "activation" if hasattr(body, "activation_checkpointing_enable") else "gradient"  # the older name
-        if on:
-            getattr(body, f"{kind}_checkpointing_enable")({"use_reentrant": False})
-        else:
-            getattr(body, f"{kind}_checkpointing_disable")()
+        recompute_activations(self.core.language_model, on)
 
     def shard(self) -> None:
-        """FSDP2 over the language model's layers. Embeddings and heads, which are read outside its forward, stay whole
-        in every process.
-        """
-        from torch.distributed import get_world_size
-        from torch.distributed.device_mesh import init_device_mesh
-        from torch.distributed.fsdp import fully_shard
-
-        mesh = init_device_mesh(self.device.type, (get_world_size(),))
+        """FSDP2 over the body's layers. Embeddings, norm and heads stay whole in every process."""
         body = self.core.language_model
-        for layer in body.layers:
-            fully_shard(layer, mesh=mesh)
-        outside = {*body.embed_tokens.parameters(), *body.norm.parameters()}
-        fully_shard(body, mesh=mesh, ignored_params=outside)
+        shard_layers(body, (*body.embed_tokens.parameters(), *body.norm.parameters()), self.device)
         register_with_shards(body)
 
     # Sampling

@@ -24,6 +24,7 @@ from bifrons.models.showo.merging import save_merged
 from bifrons.models.showo.network import ShowoNetwork
 from bifrons.models.showo.packing import Packed, pack_generation, pack_understanding
 from bifrons.models.showo.prompts import PROMPT_VERSION, Prompts
+from bifrons.models.size import recompute_activations, shard_layers
 from bifrons.protocol import Answer, Divergence, Drawing, Identity, LogProbs, Sampling, TokenLogProbs
 from bifrons.records import GenerationPair, Pair, UnderstandingPair, content_hash
 
@@ -208,26 +209,12 @@ class ShowoModel(Adapted):
         self.network.to(device)
 
     def checkpoint_gradients(self, on: bool) -> None:
-        """Of the body's layers, non-reentrant, so that frozen inputs need no gradient."""
-        body = self.network.showo.model
-        kind = "activation" if hasattr(body, "activation_checkpointing_enable") else "gradient"  # the older name
-        if on:
-            getattr(body, f"{kind}_checkpointing_enable")({"use_reentrant": False})
-        else:
-            getattr(body, f"{kind}_checkpointing_disable")()
+        recompute_activations(self.network.showo.model, on)
 
     def shard(self) -> None:
-        """FSDP2 over the body's layers. Embedding, norm and heads stay whole in every process."""
-        from torch.distributed import get_world_size
-        from torch.distributed.device_mesh import init_device_mesh
-        from torch.distributed.fsdp import fully_shard
-
-        mesh = init_device_mesh(self.device.type, (get_world_size(),))
+        """FSDP2 over the body's layers. Embeddings, norm and heads stay whole in every process."""
         body = self.network.showo.model
-        for layer in body.layers:
-            fully_shard(layer, mesh=mesh)
-        outside = {*body.embed_tokens.parameters(), *body.final_layernorm.parameters()}
-        fully_shard(body, mesh=mesh, ignored_params=outside)
+        shard_layers(body, (*body.embed_tokens.parameters(), *body.final_layernorm.parameters()), self.device)
 
     # Sampling
 
