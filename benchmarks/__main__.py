@@ -46,13 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
     if unknown:
         parser.error(f"there is no benchmark {', '.join(unknown)}; there are {', '.join(NAMES)}")
     names = chosen.names or list(NAMES)
-    if len(names) == 1:
-        rows, seconds = one(names[0], chosen)
-    else:
-        rows, seconds = many(names, chosen)
-    from benchmarks.machine import machine
-
-    write(chosen.out, machine(chosen.device), rows, seconds)
+    rows, seconds = one(names[0], chosen) if len(names) == 1 else many(names, chosen)
     print(table(rows))
     print(f"{sum(seconds.values()) / 60:.1f} minutes; {chosen.out}")
     return 1 if any(row.reason for row in rows) else 0
@@ -73,11 +67,15 @@ def one(name: str, chosen: argparse.Namespace) -> tuple[list[Row], dict[str, flo
         rows = module.run(chosen.quick, chosen.device, rates)
     else:
         rows = module.run(chosen.quick, chosen.device)
-    return rows, {name: time.perf_counter() - began}
+    seconds = {name: time.perf_counter() - began}
+    save(chosen, rows, seconds)
+    return rows, seconds
 
 
 def many(names: list[str], chosen: argparse.Namespace) -> tuple[list[Row], dict[str, float]]:
-    """Each benchmark in a process of its own; one that fails leaves a line that says so."""
+    """Each benchmark in a process of its own; one that fails leaves a line that says so. The file is written after
+    each, so that a run which is stopped keeps what it measured.
+    """
     rows: list[Row] = []
     seconds: dict[str, float] = {}
     environment = os.environ | {"OMP_NUM_THREADS": str(chosen.threads), "MKL_NUM_THREADS": str(chosen.threads)}
@@ -102,7 +100,14 @@ def many(names: list[str], chosen: argparse.Namespace) -> tuple[list[Row], dict[
             else:
                 last = (done.stderr.strip().splitlines() or ["no output"])[-1]
                 rows.append(Row(benchmark=name, subject="-", what="failed", ratio=None, reason=last[:200]))
+            save(chosen, rows, seconds)
     return rows, seconds
+
+
+def save(chosen: argparse.Namespace, rows: list[Row], seconds: dict[str, float]) -> None:
+    from benchmarks.machine import machine
+
+    write(chosen.out, machine(chosen.device), rows, seconds)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ def run(quick: bool, device: str) -> list[Row]:
     """The demo's own study from nothing, in a folder of its own; with `quick` only its list of cells."""
     began = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "bifrons", "study", str(STUDY), "--out", folder]
+        command = [sys.executable, "-m", "bifrons", "study", str(STUDY), "--out", folder, "--jobs", "2"]
         done = subprocess.run(
             [*command, *(["--dry-run"] if quick else [])], capture_output=True, text=True, check=False
         )
