@@ -23,6 +23,7 @@ from bifrons.models.janus.packing import CODE, FEATURE, Packed, pack_generation,
 from bifrons.models.janus.prompts import PROMPT_VERSION, Prompts
 from bifrons.models.pictures import Picture, to_image
 from bifrons.models.size import recompute_activations, shard_layers
+from bifrons.models.target_log_probs import target_log_probs
 from bifrons.protocol import Answer, Divergence, Drawing, Identity, LogProbs, Sampling, TokenLogProbs
 from bifrons.records import GenerationPair, Pair, UnderstandingPair, content_hash
 
@@ -148,7 +149,7 @@ class JanusModel(Adapted):
     def token_log_probs(self, packed: Packed) -> TokenLogProbs:
         logits = self.head(packed.task, hidden_at(self.core.language_model, self.embed(packed), packed))
         target, sequence = packed.target.to(self.device), packed.sequence.to(self.device)
-        each = logits.log_softmax(dim=-1).gather(-1, target[:, None])[:, 0]
+        each = target_log_probs(logits, target)
         return TokenLogProbs(each, target, sequence, packed.place.to(self.device), packed.num_pairs, True)
 
     def log_probs(self, packed: Packed) -> LogProbs:
