@@ -5,7 +5,7 @@ from __future__ import annotations
 from benchmarks.baselines import generate
 from benchmarks.heads import Lowered
 from benchmarks.measure import Row, paired, speed_row
-from benchmarks.subjects import DTYPES, SUBJECTS, asked, forget_features
+from benchmarks.subjects import DTYPES, SUBJECTS, asked, forget_features, sampled
 from bifrons.protocol import Sampling
 
 QUESTIONS, IMAGES, LIMIT = 16, 4, 32
@@ -16,8 +16,7 @@ REPEATS = {"organism": 9, "slice": 3, "1b": 5}
 def run(quick: bool, device: str) -> list[Row]:
     """The cache of vision features is emptied before each of our calls: an image is new to both sides."""
     rows: list[Row] = []
-    names = ["organism"] if quick else ["organism", "slice fp32", "slice bf16"] if device == "cpu" else ["1b"]
-    for name in names:
+    for name in sampled(quick, device):
         subject = SUBJECTS[name]
         model = subject.build(device)
         lowered = Lowered(model, DTYPES[subject.dtype])

@@ -26,7 +26,7 @@ BATCH = 64
 def run(quick: bool, device: str) -> list[Row]:
     model, clip = SUBJECTS["organism"].build(device), load_clip("scenes-curation")
     alone: Any = ItemByItem(model, clip)
-    count = 4 if quick else 32
+    count = 4 if quick else BATCH
     examples = scene_examples("pairs", count, 7)
 
     def understanding(maker: Any) -> list[Any]:

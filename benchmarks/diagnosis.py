@@ -22,7 +22,7 @@ def run(quick: bool, device: str) -> list[Row]:
     rows: list[Row] = []
     for name in ["organism"] if quick else ["organism", "slice fp32"] if device == "cpu" else ["1b"]:
         subject = SUBJECTS[name]
-        steps, rounds = (4, 2) if quick else (30, 6) if name == "organism" else (3, 3)
+        steps, rounds = (4, 2) if quick else (30, 6) if name == "organism" else (3, 2)
         strategies = DYNAMIC if name == "organism" else DYNAMIC[:1]
         rows += [row(subject, device, strategy, steps, rounds) for strategy in strategies]
     return rows
@@ -31,9 +31,10 @@ def run(quick: bool, device: str) -> list[Row]:
 def row(subject: Subject, device: str, strategy: str, steps: int, rounds: int) -> Row:
     """Rounds of some steps of each side in turn, on the same pairs; a round's figure is its median step."""
     model = subject.build(device)
+    count = 4 if subject.shape == "organism" else 2
     pairs: dict[str, Any] = {
-        "understanding": understanding_pairs(subject, 4),
-        "generation": generation_pairs(model, subject, 4),
+        "understanding": understanding_pairs(subject, count),
+        "generation": generation_pairs(model, subject, count),
     }
 
     def seconds(name: str) -> float:

@@ -9,7 +9,7 @@ from benchmarks.baselines import generate, growing_cache
 from benchmarks.heads import Lowered
 from benchmarks.machine import limits
 from benchmarks.measure import Row, paired, speed_row
-from benchmarks.subjects import DTYPES, SUBJECTS, prompts
+from benchmarks.subjects import DTYPES, SUBJECTS, prompts, sampled
 from bifrons.models.janus.model import JanusModel
 from bifrons.protocol import Sampling
 
@@ -22,7 +22,7 @@ REPEATS = {"organism": 9, "slice": 2, "1b": 5}
 def run(quick: bool, device: str) -> list[Row]:
     rows: list[Row] = []
     rate = limits(device)
-    for name in subjects(quick, device):
+    for name in sampled(quick, device):
         subject = SUBJECTS[name]
         model = subject.build(device)
         lowered = Lowered(model, DTYPES[subject.dtype])
@@ -30,12 +30,6 @@ def run(quick: bool, device: str) -> list[Row]:
             rows += lines(name, model, lowered, prompts(subject, images), rate, quick)
         del model, lowered
     return rows
-
-
-def subjects(quick: bool, device: str) -> list[str]:
-    if quick:
-        return ["organism"]
-    return ["organism", "slice fp32", "slice bf16"] if device == "cpu" else ["1b"]
 
 
 def lines(

@@ -71,6 +71,13 @@ SUBJECTS = {
 }
 
 
+def sampled(quick: bool, device: str) -> list[str]:
+    """The subjects of what samples."""
+    if quick:
+        return ["organism"]
+    return ["organism", "slice fp32", "slice bf16"] if device == "cpu" else ["1b"]
+
+
 def picture(size: int, seed: int) -> bytes:
     """A PNG of coloured quarters, `size` pixels a side."""
     quarters = np.random.default_rng(seed).integers(0, 256, size=(2, 2, 3), dtype=np.uint8)
