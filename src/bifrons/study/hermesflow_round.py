@@ -135,6 +135,8 @@ def curated(bench: Bench, method: Method, before: Round, report: Report) -> tupl
         "inputs": run_key({"inputs": [[i.id, i.caption, [asdict(q) for q in i.questions]] for i in bench.inputs]}),
         "previous": before.records.stem if before.records is not None else "",
     }
+    if bench.model.identity.sampling:
+        definition["options"] = bench.model.identity.sampling
     path = bench.folder / "records" / f"{run_key(definition)}.parquet"
     if path.is_file():
         return path, read_homologous(path)

@@ -160,6 +160,7 @@ def read_drawing(folder: Path) -> DrawingSettings:
         if key in given and (not isinstance(given[key], kind) or (kind is not bool and given[key] is True)):
             raise ValueError(f"{path}: {key} is {given[key]!r}")
     try:
-        return DrawingSettings(**{key: given[key] for key in kinds if key in given})
+        values = {key: given[key] for key in kinds if key in given}
+        return DrawingSettings(**values | ({"guidance": float(values["guidance"])} if "guidance" in values else {}))
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None

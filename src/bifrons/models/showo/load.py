@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,19 @@ from bifrons.models.showo.weights import load_network
 from bifrons.models.weights import fingerprint
 from bifrons.protocol import Identity
 
+ESTIMATING: dict[str, tuple[str, type]] = {  # an option's name here, and the setting of `MaskEstimator` that it is
+    "num_masks": ("num_masks", int),
+    "weighting": ("weighting", str),
+    "antithetic": ("antithetic", bool),
+    "mask_seed": ("seed", int),
+}
+DRAWING: dict[str, tuple[str, type]] = {  # the same of `DrawingSettings`
+    "drawing_steps": ("steps", int),
+    "guidance": ("guidance", float),
+    "compounding": ("compounding", bool),
+}
+OPTIONS = {key: kind for key, (_, kind) in (ESTIMATING | DRAWING).items()}
+
 
 def from_folder(
     folder: Path,
@@ -24,20 +39,31 @@ def from_folder(
     revision: str = "",
     dtype: torch.dtype | None = None,
     device: str | torch.device = "cpu",
+    **options: Any,
 ) -> ShowoModel:
     """Load body, words and image tokenizer (safetensors only) from the repositories that the checkpoint's files name.
 
-    All of them are checked against each other before any weight is read. Raises ValueError with a sentence that says
-    what is wrong.
+    All of them are checked against each other before any weight is read. `options` are those of OPTIONS. Raises
+    ValueError with a sentence that says what is wrong.
     """
     described = describe(folder, name)
+    try:
+        estimator = MaskEstimator(**own(options, ESTIMATING))
+        drawing = replace(described.drawing, **own(options, DRAWING))
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None
     network = load_network(folder, described, name, dtype)
     try:
         return from_network(
-            network.to(device), described.words, name=name, revision=revision, drawing=described.drawing
+            network.to(device), described.words, name=name, revision=revision, drawing=drawing, estimator=estimator
         )
     except ValueError as error:  # of the prompts
         raise ValueError(f"{name}: {error}") from None
+
+
+def own(options: Mapping[str, Any], table: Mapping[str, tuple[str, type]]) -> dict[str, Any]:
+    """The options of one table, under their settings' names."""
+    return {table[key][0]: value for key, value in options.items() if key in table}
 
 
 def from_network(
