@@ -103,7 +103,8 @@ def cut_norms(
                 loss_at_zero(kept.sums, beta).backward(retain_graph=place + 1 < len(cuts))
                 norm = sum(float(g.double().square().sum()) for g in take(shared) if g is not None) ** 0.5
                 take(head)
-            made.append(Cut(first=first, tokens=sum(counts) / 2, differing=sum(differing) / 2, norm=norm or None))
+            tokens = {"tokens": sum(counts) / 2, "differing": sum(differing) / 2}
+            made.append(Cut(first=first, **tokens, norm=norm or None, causal=each.causal))
     return tuple(made)
 
 
