@@ -132,7 +132,7 @@ def test_references_are_cached_by_the_masks(tmp_path: Path) -> None:
     others.write_bytes(mine.read_bytes())
     with pytest.raises(ValueError, match="nats away from its reference"):
         reference_log_probs(model, "generation", pairs, tmp_path)
-    assert model.identity.scoring["seed"] == 1
+    assert model.identity.scoring["mask_seed"] == 1
 
 
 def test_training_records_the_spread(tmp_path: Path) -> None:

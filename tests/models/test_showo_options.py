@@ -48,7 +48,7 @@ def test_options_reach_the_estimator_and_the_sampler(folder: Path) -> None:
     assert model.drawing == DrawingSettings(steps=3, guidance=2.0, compounding=True)
     untouched = load(str(folder))
     assert isinstance(untouched, ShowoModel) and untouched.estimator == MaskEstimator()
-    assert untouched.identity.scoring == {"num_masks": 4, "weighting": "maskgit", "antithetic": True, "seed": 0}
+    assert untouched.identity.scoring == {"num_masks": 4, "weighting": "maskgit", "antithetic": True, "mask_seed": 0}
 
 
 def test_runs_of_other_masks_and_samples_of_other_steps_never_mix(folder: Path, tmp_path: Path) -> None:

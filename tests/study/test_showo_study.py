@@ -150,7 +150,7 @@ def test_the_command_line_aligns_and_diagnoses_it_under_its_options(
     few = ("--option", "drawing_steps=2", "--items", 4, "--responses", "said")
     run(monkeypatch, "evaluate", *of_model, *few, "--metrics", "exact_scene")
     (store,) = (tmp_path / "said").glob("responses-*")
-    assert read_json(store / "about.json")["sampling"]["steps"] == 2
+    assert read_json(store / "about.json")["sampling"]["drawing_steps"] == 2
     monkeypatch.setattr(sys, "argv", ["bifrons", "align", "--model", str(checkpoint), *files, "--out", "run"])
     capsys.readouterr()
     with pytest.raises(SystemExit) as stopped:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,22 +13,10 @@ from bifrons.models.showo.estimator import MaskEstimator
 from bifrons.models.showo.files import describe
 from bifrons.models.showo.model import ShowoModel
 from bifrons.models.showo.network import ShowoNetwork
+from bifrons.models.showo.options import SAMPLING, SCORING, settings_in
 from bifrons.models.showo.weights import load_network
 from bifrons.models.weights import fingerprint
 from bifrons.protocol import Identity
-
-ESTIMATING: dict[str, tuple[str, type]] = {  # an option's name here, and the setting of `MaskEstimator` that it is
-    "num_masks": ("num_masks", int),
-    "weighting": ("weighting", str),
-    "antithetic": ("antithetic", bool),
-    "mask_seed": ("seed", int),
-}
-DRAWING: dict[str, tuple[str, type]] = {  # the same of `DrawingSettings`
-    "drawing_steps": ("steps", int),
-    "guidance": ("guidance", float),
-    "compounding": ("compounding", bool),
-}
-OPTIONS = {key: kind for key, (_, kind) in (ESTIMATING | DRAWING).items()}
 
 
 def from_folder(
@@ -48,8 +35,8 @@ def from_folder(
     """
     described = describe(folder, name)
     try:
-        estimator = MaskEstimator(**own(options, ESTIMATING))
-        drawing = replace(described.drawing, **own(options, DRAWING))
+        estimator = MaskEstimator(**settings_in(options, SCORING))
+        drawing = replace(described.drawing, **settings_in(options, SAMPLING))
     except ValueError as error:
         raise ValueError(f"{name}: {error}") from None
     network = load_network(folder, described, name, dtype)
@@ -59,11 +46,6 @@ def from_folder(
         )
     except ValueError as error:  # of the prompts
         raise ValueError(f"{name}: {error}") from None
-
-
-def own(options: Mapping[str, Any], table: Mapping[str, tuple[str, type]]) -> dict[str, Any]:
-    """The options of one table, under their settings' names."""
-    return {table[key][0]: value for key, value in options.items() if key in table}
 
 
 def from_network(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from bifrons.models.showo.estimator import MaskEstimator
 from bifrons.models.showo.images import pixels
 from bifrons.models.showo.merging import save_merged
 from bifrons.models.showo.network import ShowoNetwork
+from bifrons.models.showo.options import SAMPLING, SCORING, options_of
 from bifrons.models.showo.packing import Packed, pack_generation, pack_understanding
 from bifrons.models.showo.prompts import PROMPT_VERSION, Prompts
 from bifrons.models.size import recompute_activations, shard_layers
@@ -59,7 +60,11 @@ class ShowoModel(TokenModel):
 
     @property
     def identity(self) -> Identity:
-        return replace(self._identity, scoring=asdict(self.estimator), sampling=asdict(self.drawing))
+        settings = {
+            "scoring": options_of(self.estimator, SCORING),
+            "sampling": options_of(self.drawing, SAMPLING),
+        }
+        return replace(self._identity, **settings)
 
     @property
     def device(self) -> torch.device:
