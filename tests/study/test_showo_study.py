@@ -82,7 +82,7 @@ def test_every_method_and_the_diagnosis_run_on_it(
     assert drawn and all(task.spread is not None and task.spread > 0 for task in drawn)
     assert 'id="table-estimates"' in (runs / "report.html").read_text()
     fit: Any = read_json(runs / "intervention.json")["fit"]
-    assert fit["num_batches"] == 10 and fit["generation"]["slope"]["mean"] is not None
+    assert fit["num_batches"] == 10 and fit["generation"]["slope"]["value"] is not None
     built, before = (runs / "pairs" / "generation.parquet").read_bytes(), keys_of(runs)
     run(monkeypatch, "study", STUDIES / "demo.toml", *sets, "--set", "options.num_masks=2")
     assert (runs / "pairs" / "generation.parquet").read_bytes() == built

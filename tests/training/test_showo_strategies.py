@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 sys.path.append(str(Path(__file__).parents[1] / "models"))
 
@@ -63,6 +64,7 @@ def test_a_soup_of_two_single_adapters_is_its_parents_at_both_ends(tmp_path: Pat
             out=folders[task],
         )
 
+    @torch.no_grad()
     def sums(adapter: Path) -> list[float]:
         model = make_model()
         model.load_adapter(adapter)
