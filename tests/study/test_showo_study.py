@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import sys
+import zlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from bifrons.cli import main
+from bifrons.models.pictures import to_image
 from bifrons.records import read_json, read_steps, write_json
+from bifrons.scorers.judge import ModelJudge
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "models"))
 
@@ -22,12 +27,11 @@ methods = ["pair_dpo"]
 [hermesflow]
 inputs = 12
 rounds = 2
-num_captions = 2
+num_captions = 4
 num_drawings = 3
 min_best = 0.0
 question = "describe the picture."
 questions_per_input = 4
-judge = "verifier"
 [[hermesflow.variants]]
 methods = ["understanding_only", "generation_only", "pair_dpo_product", "pcgrad"]
 rounds = 1
@@ -96,6 +100,16 @@ def test_every_method_and_the_diagnosis_run_on_it(
 def test_hermesflow_plays_its_rounds_on_it(checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Curation, Pair-DPO, a second round from its adapter, single-sided training, the product, a strategy; the gap."""
     monkeypatch.chdir(tmp_path)
+
+    def reply(_: ModelJudge, images: Sequence[Any], questions: Sequence[Any], report: Any = None) -> list[str]:
+        """By the picture's bytes: weights that were never trained say neither yes nor no."""
+        sums = [
+            zlib.crc32(np.asarray(to_image(image)).tobytes() + q.text.encode())
+            for image, q in zip(images, questions, strict=True)
+        ]
+        return ["yes." if value % 2 else "no." for value in sums]
+
+    monkeypatch.setattr(ModelJudge, "reply", reply)
     (tmp_path / "rounds.toml").write_text(f'model = "{checkpoint}"\n{HERMESFLOW}')
     run(monkeypatch, "study", "rounds.toml")
     runs = tmp_path / "runs" / "rounds"
@@ -107,6 +121,8 @@ def test_hermesflow_plays_its_rounds_on_it(checkpoint: Path, tmp_path: Path, mon
     assert gaps == {("base", 0), ("pair_dpo", 1), ("pair_dpo", 2)} | single
     record: Any = read_json(runs / "hermesflow.json")
     assert all(row["kept"] > 0 for row in record["records"])
+    unread = [row for row in results["rows"] if row["metric"] == "gap_verified"]
+    assert unread and all(row["mean"] is None and "32 x 32" in row["reason"] for row in unread), "it draws 8 x 8"
     second = next(row for row in read_json(runs / "study.json")["cells"] if row["setting"].get("round") == 2)
     moved = read_steps(runs / second["key"] / "steps.jsonl")[0].generation
     assert moved is not None and moved.margin != 0, "round 2 goes on from round 1, and is held against the base"
