@@ -65,7 +65,6 @@ def empty_network(name: str) -> ShowoNetwork:
         intermediate_size=shape.intermediate_size,
         num_hidden_layers=shape.num_layers,
         num_attention_heads=shape.num_heads,
-        partial_rotary_factor=0.5,
     )
     with torch.device("meta"):
         return ShowoNetwork(body_config(phi, shape.layout), shape.layout, TOKENIZER)
