@@ -87,6 +87,12 @@ def check_log_probs(model: UnifiedModel, pairs: Sequence[Any]) -> None:
     assert bool(found.sums.isfinite().all()) and bool((found.sums < 0).all()), (
         f"{task}: log-probabilities have to be finite and below 0"
     )
+    if found.spread is not None:
+        assert found.spread.shape == (len(pairs),), f"{task}: spread is of chosen minus rejected, one value a pair"
+        assert model.identity.scoring, (
+            f"{task}: log-probabilities are estimates, so identity.scoring has to say of which kind: runs and cached "
+            "references of another kind would pass for these"
+        )
     counted = [list(model.count_tokens(pair)) for pair in pairs]
     assert found.counts.tolist() == counted, f"{task}: log_probs and count_tokens have to count the same tokens"
 

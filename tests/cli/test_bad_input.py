@@ -60,6 +60,12 @@ def test_every_mistake_is_one_line_with_exit_code_2(
         (("merge", empty, empty, "--out", tmp_path / "soup"), "holds no adapter"),
         (("merge", empty, empty, "--out", empty), "exists already"),
         (("sample",), "--prompt"),
+        (
+            ("sample", "--prompt", "a circle", "--option", "steps=4"),
+            "organism: models of family 'janus' have no option",
+        ),
+        (("align", "--generation", good, "--option", "steps"), "--option steps: it has to be key=value"),
+        (("evaluate", "--option", "a=1", "--option", "a=2"), "a is given twice"),
         (("sample", "--image", existing), "cannot be read as an image"),
         (("sample", "--prompt", "a circle", "--guidance", 0.5), "guidance is 0.5"),
         (("evaluate", "--adapter", empty), "holds no adapter"),

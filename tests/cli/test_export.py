@@ -94,6 +94,8 @@ def test_shapes_say_what_they_are(run: Run) -> None:
     assert code == 0
     for part in (
         "2,076,636,811 parameters",
+        "show-o-512",
+        "MAGVIT-v2 of 8,192 codes",
         "7,407,773,323 parameters",
         "estimates from shapes",
         "lower bounds",

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 import torch
-from tiny_janus import BY_HAND, picture, understanding_pairs
-from tiny_showo import BITS, NUM_IMAGE_TOKENS, TOKENIZER, layout, make_model, phi_config
+from tiny_janus import picture, understanding_pairs
+from tiny_showo import NUM_IMAGE_TOKENS, TOKENIZER, generation_pairs, layout, make_model, phi_config
 from torch import Tensor
 
 from bifrons.models.showo.images import pixels
@@ -17,24 +17,11 @@ from bifrons.models.showo.model import ShowoModel
 from bifrons.models.showo.network import body_config
 from bifrons.models.showo.packing import block_mask
 from bifrons.models.showo.weights import tokenizer_shapes
-from bifrons.records import GenerationPair
-
-PROMPTS = ("one", "there is one blue square right of it")
 
 
 @pytest.fixture(scope="module")
 def model() -> ShowoModel:
     return make_model()
-
-
-def generation_pairs(count: int = 2, length: int = NUM_IMAGE_TOKENS) -> list[GenerationPair]:
-    generator = torch.Generator().manual_seed(0)
-    made: list[GenerationPair] = []
-    for index in range(count):
-        chosen, rejected = torch.randint(2**BITS, (2, length), generator=generator).tolist()
-        codes = {"chosen_codes": tuple(chosen), "rejected_codes": tuple(rejected)}
-        made.append(GenerationPair(id=f"g{index}", prompt=PROMPTS[index % 2], provenance=BY_HAND, **codes))
-    return made
 
 
 def plain_logits(model: ShowoModel, ids: list[int], seen: Tensor) -> Tensor:

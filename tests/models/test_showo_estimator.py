@@ -9,8 +9,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from test_showo_architecture import generation_pairs
-from tiny_showo import TOKENIZER, layout, make_model, phi_config, text_tokenizer
+from tiny_showo import TOKENIZER, generation_pairs, layout, make_model, phi_config, text_tokenizer
 from torch import Tensor
 
 from bifrons.models.showo import from_network

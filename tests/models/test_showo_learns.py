@@ -6,9 +6,8 @@ from dataclasses import replace
 
 import pytest
 import torch
-from test_showo_architecture import generation_pairs
 from tiny_janus import understanding_pairs
-from tiny_showo import make_model
+from tiny_showo import generation_pairs, make_model
 
 from bifrons.models.showo.estimator import MaskEstimator
 from bifrons.protocol import Sampling

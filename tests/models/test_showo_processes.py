@@ -23,7 +23,7 @@ sys.path.insert(0, sys.argv[1])
 warnings.simplefilter("ignore")
 import torch
 torch.set_num_threads(1)
-from test_showo_architecture import generation_pairs
+from tiny_showo import generation_pairs
 from tiny_janus import understanding_pairs
 from tiny_showo import make_model
 from bifrons import align

@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from test_showo_architecture import generation_pairs
 from tiny_janus import picture
-from tiny_showo import layout, make_model, network, write_checkpoint
+from tiny_showo import generation_pairs, layout, make_model, network, write_checkpoint
 from transformers import PhiConfig, PhiForCausalLM
 
 from bifrons import load

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from safetensors.torch import save_file
-from tiny_janus import WORDS
+from tiny_janus import BY_HAND, WORDS
 from transformers import PhiConfig
 
 from bifrons.models.showo import from_network
@@ -21,9 +21,10 @@ from bifrons.models.showo.model import ShowoModel
 from bifrons.models.showo.network import ShowoNetwork, body_config
 from bifrons.models.showo.weights import codebook
 from bifrons.organism.architecture import build_tokenizer, world_words
-from bifrons.records import write_json
+from bifrons.records import GenerationPair, write_json
 
 BITS, NUM_IMAGE_TOKENS = 5, 16
+PROMPTS = ("one", "there is one blue square right of it")
 TOKENIZER = TokenizerConfig(
     bits=BITS,
     channels=32,
@@ -105,6 +106,16 @@ def network(world: bool = False) -> ShowoNetwork:
                 parameter.add_(0.1 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(1)))
         if world:
             made.showo.lm_head.bias[text_tokenizer(world).eos_token_id] += ENDING
+    return made
+
+
+def generation_pairs(count: int = 2, length: int = NUM_IMAGE_TOKENS) -> list[GenerationPair]:
+    generator = torch.Generator().manual_seed(0)
+    made: list[GenerationPair] = []
+    for index in range(count):
+        chosen, rejected = torch.randint(2**BITS, (2, length), generator=generator).tolist()
+        codes = {"chosen_codes": tuple(chosen), "rejected_codes": tuple(rejected)}
+        made.append(GenerationPair(id=f"g{index}", prompt=PROMPTS[index % 2], provenance=BY_HAND, **codes))
     return made
 
 

@@ -152,6 +152,13 @@ class Probabilities(JanusModel):
         return LogProbs(-found.sums, found.counts)
 
 
+class EstimatesInSilence(JanusModel):
+    """Log-probabilities said to be estimates, of a kind that no key will know."""
+
+    def log_probs(self, packed: Any) -> LogProbs:
+        return replace(super().log_probs(packed), spread=torch.ones(packed.num_pairs))
+
+
 class StartsMoved(JanusModel):
     """A fresh adapter that is no identity."""
 
@@ -349,6 +356,7 @@ BROKEN: dict[type[JanusModel], str] = {
     ColumnsFirst: "generation: the tokens have to be the codes of the drawing, in raster order",
     FirstOnly: "of shape \\[pairs, 2\\]",
     Probabilities: "finite and below 0",
+    EstimatesInSilence: "identity.scoring has to say of which kind",
     StartsMoved: "a fresh adapter has to leave the model as it is",
     NoBase: "base_only has to leave the adapter out",
     BaseWithTrainedHead: "generation: the base may not depend on the adapter",

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from report_study import step
+from report_study import step, write_study
 
+from bifrons.records import step_to_line
+from bifrons.report import write_report
 from bifrons.report.inputs import Cell
 from bifrons.report.load import load
+from bifrons.report.run_tables import spread_table
 from bifrons.report.runs import MOST_POINTS, curve, falls_of, read_runs
 
 
@@ -39,3 +43,28 @@ def test_runs_hold_one_value_a_seed(full: Path) -> None:
         "cosine" not in runs.values["understanding_only"] and "loss_generation" not in runs.values["understanding_only"]
     )
     assert len(runs.naive_total) == 180
+
+
+def test_estimates_are_told_with_their_error_and_nothing_is_said_of_exact_ones(full: Path, tmp_path: Path) -> None:
+    """Of two methods one has estimates of drawings: one row, its means over the first and last tenth; else no trace."""
+    inputs = load(full)
+    assert spread_table(inputs.study, read_runs(inputs)) is None
+    assert "estimates" not in (full / "report.html").read_text()
+    folder = write_study(tmp_path / "dpo")
+    source = random.Random(0)
+    records = [step(number, "generation_only", source) for number in range(20)]
+    lines: list[str] = []
+    for record in records:
+        assert record.generation is not None
+        of_task = replace(record.generation, spread=1.0 + record.step, margin=2.0 * record.step)
+        lines.append(f"{step_to_line(replace(record, generation=of_task))}\n")
+    for seed in range(3):
+        (folder / f"generation_only-{seed}" / "steps.jsonl").write_text("".join(lines))
+    inputs = load(folder)
+    found = spread_table(inputs.study, read_runs(inputs))
+    assert found is not None
+    (row,) = found.data
+    assert (row["method"], row["task"]) == ("generation_only", "generation")
+    assert (row["first_standard_error"], row["last_standard_error"], row["last_margin"]) == (1.5, 19.5, 37.0)
+    page = write_report(folder).read_text()
+    assert 'id="table-estimates"' in page and (folder / "tables" / "estimates.csv").is_file()

@@ -15,7 +15,7 @@ from bifrons.study.hermesflow_results import Chain, Point, compare, results_of
 from bifrons.study.hermesflow_round import Round, check_predecessor
 from bifrons.study.hermesflow_verdicts import verdicts_of
 
-STUDIES = sorted((Path(__file__).parents[2] / "studies").glob("hermesflow*.toml"))
+STUDIES = sorted((Path(__file__).parents[2] / "studies").glob("*hermesflow*.toml"))
 
 SMALL = """
 title = "Small"

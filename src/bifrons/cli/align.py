@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bifrons.cli.options import Options, named
+
 if TYPE_CHECKING:
     from bifrons.protocol import UnifiedModel
     from bifrons.records import StepRecord
@@ -22,6 +24,7 @@ def align(
     model: Annotated[
         str, typer.Option(help="`organism`, a local folder in the Hugging Face layout, or a hub name.")
     ] = "organism",
+    option: Options = None,
     out: Annotated[Path, typer.Option(help="Folder of this run; it resumes there.")] = Path("runs/align"),
     strategy: Annotated[
         str,
@@ -80,7 +83,7 @@ def align(
 
     betas, losses = [number("--beta", text) for text in two("--beta", beta)], two("--loss", loss)
     run = train(
-        loaded(model, dtype),
+        loaded(model, dtype, option),
         understanding=None if understanding is None else read_pairs(understanding),  # type: ignore[arg-type]
         generation=None if generation is None else read_pairs(generation),  # type: ignore[arg-type]
         strategy=strategy,
@@ -115,7 +118,7 @@ def first_loss(steps: Sequence[StepRecord], task: str) -> float:
     return getattr(steps[0], task).loss
 
 
-def loaded(name: str, dtype: str) -> UnifiedModel:
+def loaded(name: str, dtype: str, option: list[str] | None) -> UnifiedModel:
     """The model. One of several processes reads it on the CPU; the run moves it to the process's own device."""
     import torch
 
@@ -124,7 +127,8 @@ def loaded(name: str, dtype: str) -> UnifiedModel:
     if dtype not in DTYPES:
         raise ValueError(f"--dtype {dtype}: it is one of {', '.join(DTYPES)}")
     several = int(os.environ.get("WORLD_SIZE", "1")) > 1
-    return load(name, dtype=None if dtype == "auto" else getattr(torch, dtype), device="cpu" if several else None)
+    kind = None if dtype == "auto" else getattr(torch, dtype)
+    return load(name, dtype=kind, device="cpu" if several else None, options=named(option))
 
 
 def two(option: str, text: str) -> tuple[str, str]:

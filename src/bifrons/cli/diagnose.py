@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from bifrons.cli.options import Options, named
+
 if TYPE_CHECKING:
     from bifrons.diagnostics.store import DiagnosisSettings
 
@@ -15,6 +17,7 @@ def diagnose(
     model: Annotated[
         str, typer.Option(help="`organism`, a local folder in the Hugging Face layout, or a hub name.")
     ] = "organism",
+    option: Options = None,
     understanding: Annotated[Path | None, typer.Option(help="Understanding pairs, Parquet.")] = None,
     generation: Annotated[Path | None, typer.Option(help="Generation pairs, Parquet.")] = None,
     batches: Annotated[int, typer.Option(help="Mini-batches of one pair a task.")] = 200,
@@ -55,10 +58,11 @@ def diagnose(
             raise ValueError(f"{path}: holds {type(found[0]).__name__}s, and {kind.__name__}s are needed")
     settings = DiagnosisSettings(rank=rank, alpha=2 * rank, beta=beta, seed=seed)
     both = pairs["UnderstandingPair"], pairs["GenerationPair"]
+    loaded = load(model, options=named(option))
     if dry_run:
-        estimate(load(model), both, settings, batches, intervention)
+        estimate(loaded, both, settings, batches, intervention)
     else:
-        fresh(load(model), both, settings, batches, intervention, margin, out or Path("runs/diagnosis"))
+        fresh(loaded, both, settings, batches, intervention, margin, out or Path("runs/diagnosis"))
 
 
 def fresh(

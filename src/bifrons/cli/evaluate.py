@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from bifrons.cli.options import Options, named
 from bifrons.cli.pairs import Captions, Images, Instances, Share, Table
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ def evaluate(
     model: Annotated[
         str, typer.Option(help="`organism`, a local folder in the Hugging Face layout, or a hub name.")
     ] = "organism",
+    option: Options = None,
     adapter: Annotated[Path | None, typer.Option(help="Folder of a trained adapter.")] = None,
     items: Annotated[int, typer.Option(help="Scenes, images, prompts, or VQAv2's questions.")] = 200,
     source: Annotated[
@@ -99,10 +101,10 @@ def evaluate(
         {"file": file, "questions": questions, "annotations": annotations, "images": images},
         evaluation_share,
     )
-    named = clip or (SCENES_CLIP if source is AskedKind.scenes else "")  # one of scenes cannot judge other prompts
-    judge = load_clip(named) if named else None
+    chosen = clip or (SCENES_CLIP if source is AskedKind.scenes else "")  # one of scenes cannot judge other prompts
+    judge = load_clip(chosen) if chosen else None
     networks = picture_networks(judge, pick_score, inception, lpips)
-    loaded = load(model, adapter=adapter)
+    loaded = load(model, adapter=adapter, options=named(option))
     sampled = sample(loaded, examples, adapter, seed, responses)
     divergences = None if adapter is None else divergence(loaded, pairs or [])
     scored = score(sampled, clip=judge, networks=networks, divergences=divergences)
@@ -143,8 +145,7 @@ def sample(model: Any, examples: Any, adapter: Path | None, seed: int, folder: P
     from bifrons.evaluation import ResponseStore, adapter_fingerprint, respond
     from bifrons.records import run_key
 
-    about = {"model": model.identity.fingerprint, "adapter": adapter_fingerprint(adapter), "seed": seed}
-    about["dtype"] = str(model.identity.facts.get("dtype", ""))
+    about = {**model.identity.samples_by, "adapter": adapter_fingerprint(adapter), "seed": seed}
     store = ResponseStore(None if folder is None else folder / f"responses-{run_key(about)}", about)
     with Progress(console=Console(stderr=True), transient=True) as progress:
         bar = progress.add_task("answering and drawing", total=responses_to(examples))

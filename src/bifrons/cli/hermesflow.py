@@ -8,6 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
+from bifrons.cli.options import Options, named
+
 app = typer.Typer(no_args_is_help=True)
 
 
@@ -67,6 +69,7 @@ def curate(
     ] = "content_f1",
     judge: Annotated[str, typer.Option(help="self, or verifier on scenes.")] = "self",
     model: Annotated[str, typer.Option(help="Whose samples they are.")] = "organism",
+    option: Options = None,
     adapter: Annotated[Path | None, typer.Option(help="Adapter of the round before, for a further round.")] = None,
     previous: Annotated[Path | None, typer.Option(help="Records of the round before.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of scenes and sampling.")] = 0,
@@ -92,7 +95,7 @@ def curate(
     if judge not in ("self", "verifier"):
         raise ValueError(f"there is no judge {judge!r}; there are self and verifier")
     before = [] if previous is None else read_homologous(previous)
-    loaded = load(model, adapter=adapter)
+    loaded = load(model, adapter=adapter, options=named(option))
     if data is None:
         where = Source() if coco is None else Source(source="coco", captions=coco, instances=instances, images=images)
         inputs = inputs_of(where.examples("pairs", count, seed), questions=questions.value, seed=seed)

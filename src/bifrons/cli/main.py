@@ -13,6 +13,7 @@ from bifrons.cli import export, hermesflow, models, organism, pairs
 from bifrons.cli.align import align
 from bifrons.cli.diagnose import diagnose
 from bifrons.cli.evaluate import evaluate
+from bifrons.cli.options import Options, named
 
 app = typer.Typer(
     help="Align both faces of a unified multimodal model with preferences, and see whether they fight.",
@@ -102,6 +103,7 @@ def sample(
     image: Annotated[Path | None, typer.Option(help="Ask about this image.")] = None,
     question: Annotated[str, typer.Option(help="What is asked about the image.")] = "what is in the picture?",
     model: Model = "organism",
+    option: Options = None,
     adapter: Adapter = None,
     out: Annotated[Path, typer.Option(help="Where the drawing goes, PNG.")] = Path("drawing.png"),
     temperature: Annotated[float, typer.Option(help="0 is greedy.")] = 1.0,
@@ -116,7 +118,7 @@ def sample(
 
     if (prompt is None) == (image is None):
         raise ValueError("give either --prompt, to draw, or --image, to ask about it")
-    loaded = load(model, adapter=adapter)
+    loaded = load(model, adapter=adapter, options=named(option))
     sampling = Sampling(temperature=temperature, guidance=guidance, seed=seed)
     if prompt is not None:
         loaded.draw([prompt], sampling)[0].image.save(out)

@@ -33,27 +33,25 @@ def models(
 
 
 def shape_lines(rank: int) -> list[str]:
-    from bifrons.models.janus.costs import GIB, H100, memory, stages
-    from bifrons.models.janus.shapes import IMAGE_SIZE, NUM_CODES, NUM_IMAGE_TOKENS, SHAPES, count_parameters
-    from bifrons.models.janus.stand_in import VOCABULARY
+    from bifrons.models.costs import GIB, H100
+    from bifrons.models.janus import costs as janus
+    from bifrons.models.showo import costs as showo
 
     lines = [
-        f"Both sizes: {VOCABULARY:,} words; SigLIP-L/16 at {IMAGE_SIZE}, {NUM_IMAGE_TOKENS} image tokens;",
-        f"a VQ model of {NUM_CODES:,} codes of width 8, 24 x 24 codes a drawing.",
         f"Memory (without activations) and times are estimates from shapes, LoRA rank {rank}; times are lower bounds",
         f"on one {H100.name}.",
     ]
-    for name, shape in SHAPES.items():
-        parts = count_parameters(name)
-        lines += ["", f"{name}  ({shape.hub_name})"]
-        size = f"width {shape.hidden_size}, {shape.num_layers} layers, {shape.num_heads} heads"
-        lines += [f"  {size}, intermediate {shape.intermediate_size}"]
-        lines += [f"  {part:28} {number:15,} parameters" for part, number in parts.items()]
-        lines += [f"  {'all':28} {sum(parts.values()):15,} parameters"]
-        for stage in memory(name, rank=rank):
-            said = ", ".join(f"{part} {size / GIB:.2f}" for part, size in stage.parts.items())
-            lines += [f"  {stage.stage:28} {stage.total / GIB:7.1f} GiB: {said}"]
-        for stage in stages(name):
-            size = f"{stage.operations / 1e15:9.2f} PFLOP, {stage.read / 1e12:8.2f} TB read"
-            lines += [f"  {stage.name:20} {stage.amount:26} {size}, {stage.seconds / 60:7.1f} min"]
+    for family in (janus, showo):
+        lines += ["", family.headline()]
+        for name, text in family.sizes().items():
+            parts = family.count_parameters(name)
+            lines += ["", f"{name}  ({text})"]
+            lines += [f"  {part:28} {number:15,} parameters" for part, number in parts.items()]
+            lines += [f"  {'all':28} {sum(parts.values()):15,} parameters"]
+            for stage in family.memory(name, rank=rank):
+                said = ", ".join(f"{part} {size / GIB:.2f}" for part, size in stage.parts.items())
+                lines += [f"  {stage.stage:28} {stage.total / GIB:7.1f} GiB: {said}"]
+            for stage in family.stages(name):
+                size = f"{stage.operations / 1e15:9.2f} PFLOP, {stage.read / 1e12:8.2f} TB read"
+                lines += [f"  {stage.name:20} {stage.amount:26} {size}, {stage.seconds / 60:7.1f} min"]
     return lines

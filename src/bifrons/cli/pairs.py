@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from bifrons.cli.options import Options, named
+
 app = typer.Typer(no_args_is_help=True)
 
 
@@ -50,6 +52,7 @@ def build(
     out: Annotated[Path, typer.Option(help="Parquet file to write; a build that was killed goes on.")],
     count: Annotated[int, typer.Option(help="Images to start from; what is dropped is counted.")] = 400,
     model: Model = "organism",
+    option: Options = None,
     clip: Annotated[str, typer.Option(help="The CLIP that ranks drawings.")] = "scenes-curation",
     seed: Annotated[int, typer.Option(help="Seed of choice and sampling.")] = 0,
     source: From = SourceKind.scenes,
@@ -85,7 +88,7 @@ def build(
     if count < 1:
         raise ValueError(f"--count is {count}; it has to be at least 1")
     examples = [] if kind is Kind.planted else wanted.examples("pairs", count, seed)
-    loaded = load(model)
+    loaded = load(model, options=named(option))
     samples = out.with_name(f"{out.name}.samples.jsonl")
     asked = {Kind.understanding: 2 * sum(len(e.questions) for e in examples), Kind.model_against_model: 2 * count}
     with counted(kind.value, asked.get(kind, count)) as report:

@@ -15,13 +15,16 @@ class Cut:
     """One task's loss of no more than the `first` tokens of each response (None: of all).
 
     `tokens` are the mean tokens that were scored, `differing` how many of them stand after the first difference of
-    chosen and rejected: what both share adds nothing to the margin. `norm` is None where nothing differs.
+    chosen and rejected: what both share adds nothing to the margin (of codes drawn together it does, so that all are
+    counted). `norm` is None where nothing differs. `causal` is False of codes drawn together, whose first ones are no
+    response of their own.
     """
 
     first: int | None
     tokens: float
     differing: float
     norm: float | None
+    causal: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,11 @@
 
 Token counts of a model and its data stand as they are, so a ratio of norms near the ratio of counts proves nothing.
 Here the same pairs are scored on their first tokens alone: one forward a pair, one backward a cut.
+
+Where codes are drawn one after another, the first ones are a shorter drawing. Where they are drawn together they are
+not: the whole drawing is read, and the loss counts the codes of the first places alone, each with its share of the
+estimate. That is what is asked, since the count of scored tokens is changed and nothing else; the places in raster
+order are the upper part of the picture.
 """
 
 from __future__ import annotations
@@ -87,7 +92,7 @@ def cut_norms(
     """One forward for all cuts; the gradient of each is the gradient of its own loss."""
     with torch.enable_grad():
         each = model.token_log_probs(model.pack([pair]))
-        alike = shared_prefix(each)
+        alike = shared_prefix(each) if each.causal else 0  # what is read both ways differs wherever anything differs
         made: list[Cut] = []
         for place, first in enumerate(cuts):
             kept = each.summed(first)
@@ -98,7 +103,8 @@ def cut_norms(
                 loss_at_zero(kept.sums, beta).backward(retain_graph=place + 1 < len(cuts))
                 norm = sum(float(g.double().square().sum()) for g in take(shared) if g is not None) ** 0.5
                 take(head)
-            made.append(Cut(first=first, tokens=sum(counts) / 2, differing=sum(differing) / 2, norm=norm or None))
+            tokens = {"tokens": sum(counts) / 2, "differing": sum(differing) / 2}
+            made.append(Cut(first=first, **tokens, norm=norm or None, causal=each.causal))
     return tuple(made)
 
 

@@ -114,8 +114,7 @@ def define(
     return {
         "order": ORDER_VERSION,
         "settings": asdict(settings),
-        "model": model.identity.fingerprint,
-        "dtype": model.identity.facts.get("dtype", ""),
+        **model.identity.scores_by,
         "pairs": [pairs_hash(list(understanding)), pairs_hash(list(generation))],
     }
 

@@ -44,7 +44,8 @@ class CutFigures:
 class TokenFit:
     """`ratio` is the law of |g_G| / |g_U|; `understanding` and `generation` those of each norm alone; `differing`
     counts only tokens after the first difference of chosen and rejected; `uncut` is the slope over whole pairs of
-    different lengths, without an intervention. `skipped` counts points whose cut responses do not differ.
+    different lengths, without an intervention. `skipped` counts points whose cut responses do not differ. `causal` is
+    False where a cut scored the first places of drawings whose codes are drawn together.
     """
 
     num_batches: int
@@ -55,6 +56,7 @@ class TokenFit:
     uncut: Estimate
     cuts: tuple[CutFigures, ...]
     skipped: int
+    causal: bool = True
 
     @property
     def verdict(self) -> str:
@@ -86,6 +88,7 @@ def fit_tokens(batches: Sequence[CutBatch]) -> TokenFit:
         uncut=uncut(batches),
         cuts=cut_table(batches),
         skipped=possible - sum(map(len, every)),
+        causal=all(cut.causal for batch in batches for cut in (*batch.understanding, *batch.generation)),
     )
 
 
@@ -181,6 +184,11 @@ def sentences(fit: TokenFit) -> list[str]:
         "unrelated ones 0.5."
     )
     found = [text]
+    if not fit.causal:
+        found.append(
+            "Codes are drawn together here: a cut scores the first places of the whole drawing, each with its share of "
+            "the estimate, and makes no shorter drawing."
+        )
     if fit.skipped:
         found.append(
             f"{fit.skipped} of {fit.num_batches * len(fit.cuts)} points are left out, because the first tokens of "

@@ -160,6 +160,8 @@ class Curator:
         self.judged_so_far: list[tuple[tuple[JudgeQuestion, ...], Verdict]] = []
         shown = [(given.id, content_hash(given.image), given.caption) for given in self.inputs]
         same = {"model": revision, "round": round_number, "seed": settings.seed, "inputs": run_key({"inputs": shown})}
+        if model.identity.sampling:
+            same["options"] = model.identity.sampling
         self.word_files = SideFiles(
             folder,
             same

@@ -73,6 +73,7 @@ class Samples:
         shared = {
             "task": task,
             "model": [identity.fingerprint, str(identity.facts.get("dtype", ""))],
+            **({"options": identity.sampling} if identity.sampling else {}),
             "temperature": sampling.temperature,
             "guidance": sampling.guidance,
             "seed": sampling.seed,

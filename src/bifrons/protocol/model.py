@@ -154,7 +154,10 @@ class AdapterSettings:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
     """Which model this is: `fingerprint` hashes the base weights, `revision` is the checkpoint's own, where it has
-    one.
+    one. `facts` are for people, but for `dtype`.
+
+    `scoring` holds the settings that log-probabilities depend on beside the weights, `sampling` those that answers and
+    drawings depend on beside `Sampling`: both empty where there is nothing to set.
     """
 
     name: str
@@ -162,6 +165,22 @@ class Identity:
     fingerprint: str
     revision: str = ""
     facts: dict[str, int | float | str] = field(default_factory=dict)
+    scoring: dict[str, int | float | str] = field(default_factory=dict)
+    sampling: dict[str, int | float | str] = field(default_factory=dict)
+
+    @property
+    def scores_by(self) -> dict[str, Any]:
+        """What the key of anything has to hold that log-probabilities of this model went into."""
+        return self.weights | ({"scoring": self.scoring} if self.scoring else {})
+
+    @property
+    def samples_by(self) -> dict[str, Any]:
+        """What the key of anything has to hold that this model sampled."""
+        return self.weights | ({"sampling": self.sampling} if self.sampling else {})
+
+    @property
+    def weights(self) -> dict[str, str]:
+        return {"model": self.fingerprint, "dtype": str(self.facts.get("dtype", ""))}
 
 
 class UnifiedModel(Protocol):

@@ -120,7 +120,7 @@ def load_fresh(file: Path) -> FreshModel | None:
     weights = advice.numbers("weights")
     return FreshModel(
         model=root.text("model", ""),
-        settings=dict(root.node("definition").node("settings").value),
+        settings={**root.node("definition").node("settings").value, **root.node("definition").node("scoring").value},
         total=seen.total,
         layers=seen.layers,
         intra_understanding=seen.intra_understanding,

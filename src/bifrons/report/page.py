@@ -28,6 +28,7 @@ from bifrons.report.run_tables import (
     diagnosis_table,
     pairs_table,
     settings_table,
+    spread_table,
     training_table,
     weights_table,
 )
@@ -96,6 +97,7 @@ def make_tables(inputs: Inputs, runs: Runs) -> dict[str, Table | None]:
         "unfinished": cells_table(study),
         "training": training_table(study, results),
         "weights": weights_table(study, runs),
+        "estimates": spread_table(study, runs),
         "diagnosis": diagnosis_table(inputs.diagnosis),
         "pairs": pairs_table(study),
         "settings": settings_table(study),

@@ -81,6 +81,54 @@ def weights_table(study: Study, runs: Runs) -> Table | None:
     )
 
 
+def spread_table(study: Study, runs: Runs) -> Table | None:
+    """How sure estimated log-probabilities are, beside the margins they make; None where none is an estimate."""
+    rows: list[tuple[Entry, ...]] = []
+    data: list[dict[str, Datum]] = []
+    for method in study.methods:
+        series = runs.values.get(method.name, {})
+        sides = (
+            ("understanding", series.get("spread_understanding"), series.get("estimated_margin_understanding")),
+            ("generation", series.get("spread_generation"), series.get("estimated_margin_generation")),
+        )
+        for task, spreads, margins in sides:
+            if spreads is None or margins is None:
+                continue
+            figures = {
+                "first_standard_error": tenth(spreads, last=False),
+                "last_standard_error": tenth(spreads, last=True),
+                "last_margin": tenth(margins, last=True),
+            }
+            rows.append((Entry(method.label), Entry(task), *(Entry(plain(value, 2)) for value in figures.values())))
+            data.append({"method": method.name, "task": task, **figures})
+    if not rows:
+        return None
+    columns = ("Standard error, first tenth", "Standard error, last tenth", "Margin, last tenth")
+    return Table(
+        name="estimates",
+        caption="Log-probabilities that are estimates: standard error of chosen minus rejected, and the margin (nats; "
+        "means over steps and seeds).",
+        columns=(Column("Method", numeric=False), Column("Task", numeric=False), *(Column(name) for name in columns)),
+        rows=tuple(rows),
+        data=tuple(data),
+        notes=(
+            Note(
+                "",
+                "The error is that of the policy alone. Policy and reference share what is random, so a margin is "
+                "surer than this says.",
+            ),
+        ),
+    )
+
+
+def tenth(by_step: dict[int, list[float]], *, last: bool) -> float:
+    """The mean over the first or the last tenth of the steps, one at least."""
+    steps = sorted(by_step)
+    count = max(1, len(steps) // 10)
+    values = [value for step in (steps[-count:] if last else steps[:count]) for value in by_step[step]]
+    return sum(values) / len(values)
+
+
 def loss_record(loss: FinalLoss) -> dict[str, Datum]:
     return {
         "method": loss.variant.method,

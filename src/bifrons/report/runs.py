@@ -14,7 +14,16 @@ from bifrons.report.inputs import Cell, Setting, Study, Variant
 from bifrons.report.load import Inputs
 
 Quantity = Literal[
-    "cosine", "ratio", "weight_understanding", "weight_generation", "loss_understanding", "loss_generation"
+    "cosine",
+    "ratio",
+    "weight_understanding",
+    "weight_generation",
+    "loss_understanding",
+    "loss_generation",
+    "spread_understanding",
+    "spread_generation",
+    "estimated_margin_understanding",
+    "estimated_margin_generation",
 ]
 MOST_POINTS = 240
 
@@ -109,8 +118,14 @@ def quantities(record: StepRecord) -> Iterator[tuple[Quantity, float]]:
         yield "weight_generation", record.weights.generation
     if record.understanding is not None:
         yield "loss_understanding", record.understanding.loss
+        if record.understanding.spread is not None:
+            yield "spread_understanding", record.understanding.spread
+            yield "estimated_margin_understanding", record.understanding.margin
     if record.generation is not None:
         yield "loss_generation", record.generation.loss
+        if record.generation.spread is not None:
+            yield "spread_generation", record.generation.spread
+            yield "estimated_margin_generation", record.generation.margin
 
 
 def falls_of(cell: Cell, steps: list[StepRecord]) -> list[Fall]:

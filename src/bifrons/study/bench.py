@@ -23,12 +23,11 @@ UNDERSTANDING_DATA = (
 
 
 def load_as(name: str, config: StudyConfig) -> UnifiedModel:
-    """A model in the revision and dtype of the study."""
-    if config.dtype == "auto":
-        return load(name, revision=config.revision)
+    """A model in the revision and dtype of the study, with its options."""
     import torch
 
-    return load(name, revision=config.revision, dtype=getattr(torch, config.dtype))
+    dtype = None if config.dtype == "auto" else getattr(torch, config.dtype)
+    return load(name, revision=config.revision, dtype=dtype, options=config.options)
 
 
 @dataclass(slots=True)

@@ -161,8 +161,9 @@ class VarySection(Section):
 
 
 class StudyConfig(Section):
-    """The whole of a study file. With `models` the grid is run on each of them. `claims` hold the statistic, the margin
-    and the rule of each claim, fixed before the run.
+    """The whole of a study file. With `models` the grid is run on each of them. `options` are those of the model's
+    family (see `bifrons.load`): how it estimates, how it draws. `claims` hold the statistic, the margin and the rule of
+    each claim, fixed before the run.
     """
 
     title: str = "DPO of a unified model"
@@ -171,6 +172,7 @@ class StudyConfig(Section):
     models: tuple[str, ...] = ()
     revision: str = ""
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"  # of the base; `auto` is its files'
+    options: dict[str, Value] = {}
     methods: tuple[str, ...] = (*PAPER, *POST_HOC)
     seeds: tuple[int, ...] = (0,)
     soup_weights: tuple[Annotated[float, Field(ge=0, le=1)], ...] = (0.5,)

@@ -30,6 +30,8 @@ def run_controls(bench: Bench, config: StudyConfig, say: Callable[[str], None]) 
         "model": model.identity.fingerprint,
         "pairs": pairs_hash(data.understanding),
     }
+    if model.identity.scoring:
+        definition["options"] = model.identity.scoring
     key = run_key(definition)
     if path.is_file() and read_json(path).get("key") == key:
         return

@@ -41,13 +41,12 @@ def responses_of(
     """The responses of the model with this adapter under these settings, as far as they were sampled."""
     about: dict[str, Any] = {
         "version": EVALUATION_VERSION,
-        "model": model.identity.fingerprint,
+        **model.identity.samples_by,
         "adapter": adapter_fingerprint(adapter),
         "temperature": settings.temperature,
         "guidance": settings.guidance,
         "max_new_tokens": settings.max_new_tokens,
         "seed": settings.seed + seed,
-        "dtype": str(model.identity.facts.get("dtype", "")),
     }
     if about["dtype"] != "float32":  # rounding then differs from batch to batch, and a sample with it
         about["batch_size"] = settings.batch_size
@@ -75,7 +74,7 @@ def evaluate_model(
     """
     store = responses_of(model, adapter, settings, seed, folder)
     some: dict[Task, list[Pair]] = {task: spaced(of_task, settings.kl_pairs) for task, of_task in (pairs or {}).items()}
-    kl_path = divergence_path(store.about, some, folder)
+    kl_path = divergence_path(model, store.about["adapter"], some, folder)
     lengths = None if constants is None else [constants.full_bonus, constants.very_short]
     definition = store.about | {
         "items": run_key({"examples": [identity_of(e) for e in examples]}),
@@ -126,9 +125,9 @@ def spaced(pairs: Sequence[Pair], count: int) -> list[Pair]:
     return [pairs[i * len(pairs) // number] for i in range(number)]
 
 
-def divergence_path(about: Mapping[str, Any], pairs: Mapping[Task, list[Pair]], folder: Path) -> Path:
-    """Where the divergence of these weights on these pairs lies."""
-    definition = {name: about[name] for name in ("version", "model", "adapter", "dtype")}
+def divergence_path(model: UnifiedModel, adapter: str, pairs: Mapping[Task, list[Pair]], folder: Path) -> Path:
+    """Where the divergence of the model with the adapter of this fingerprint on these pairs lies."""
+    definition = {"version": EVALUATION_VERSION, "adapter": adapter, **model.identity.scores_by}
     hashes = {task: pairs_hash(of_task) for task, of_task in pairs.items()}  # type: ignore[arg-type]
     return folder / "evaluation" / f"kl-{run_key(definition | {'pairs': hashes})}.json"
 

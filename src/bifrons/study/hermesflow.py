@@ -112,7 +112,7 @@ def bench_of(config: HermesFlowConfig, folder: Path) -> Bench:
     return Bench(
         config=config,
         folder=folder,
-        model=load(config.model, revision=config.revision),
+        model=load(config.model, revision=config.revision, options=config.options),
         inputs=inputs,
         evaluation=evaluation,
         gap_questions=asked,

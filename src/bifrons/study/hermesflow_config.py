@@ -14,7 +14,7 @@ from bifrons.pairs.homologous import CurationSettings
 from bifrons.sources import Source
 from bifrons.sources.choose import SourceName
 from bifrons.strategies import STRATEGIES
-from bifrons.study.config import EvaluationSection, first_problem, parse_value
+from bifrons.study.config import EvaluationSection, Value, first_problem, parse_value
 
 PAIR_DPO = {"pair_dpo": "sum", "pair_dpo_product": "product"}  # method: how the two losses of a record are coupled
 Positive = Annotated[int, Field(ge=1)]
@@ -133,6 +133,7 @@ class HermesFlowConfig(Section):
     description: str = ""
     model: str = "organism"
     revision: str = ""
+    options: dict[str, Value] = {}  # of the model's family, as in other studies
     methods: tuple[str, ...] = ("pair_dpo",)
     seeds: tuple[int, ...] = (0,)
     data: HomologousSource = HomologousSource()

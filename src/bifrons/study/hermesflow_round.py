@@ -6,11 +6,14 @@ that share a part share its files: the first round's samples serve every method 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from bifrons.evaluation import adapter_fingerprint
 from bifrons.evaluation.gap import Gap, GapItem, JudgedGap, gaps_of, judge_error, judge_gap
@@ -28,6 +31,7 @@ from bifrons.records import (
     write_homologous,
     write_json,
 )
+from bifrons.scenes import IMAGE_SIZE
 from bifrons.scorers import LengthConstants
 from bifrons.scorers.clip import ClipScorer
 from bifrons.scorers.judge import Judge, Leaning, ModelJudge, Verdict, leaning, verdict_of
@@ -56,10 +60,11 @@ class Bench:
     clip: ClipScorer
     constants: LengthConstants | None = None
 
-    @property
-    def verifiable(self) -> bool:
-        """Whether the exact verifier can read the drawings."""
-        return self.config.data.source == "scenes"
+    def verifiable(self, drawings: Sequence[NDArray[np.uint8]]) -> bool:
+        """Whether the exact verifier can read them: a model may draw scenes in another size than theirs."""
+        return self.config.data.source == "scenes" and all(
+            drawing.shape == (IMAGE_SIZE, IMAGE_SIZE, 3) for drawing in drawings
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,6 +140,8 @@ def curated(bench: Bench, method: Method, before: Round, report: Report) -> tupl
         "inputs": run_key({"inputs": [[i.id, i.caption, [asdict(q) for q in i.questions]] for i in bench.inputs]}),
         "previous": before.records.stem if before.records is not None else "",
     }
+    if bench.model.identity.sampling:
+        definition["options"] = bench.model.identity.sampling
     path = bench.folder / "records" / f"{run_key(definition)}.parquet"
     if path.is_file():
         return path, read_homologous(path)
@@ -267,6 +274,7 @@ def evaluated(bench: Bench, done: Round, seed: int, report: Report) -> dict[str,
             strict=True,
         )
     )
+    verifiable = bench.verifiable([*drawings.values()])
     shown = [
         GapItem(id=e.id, image=e.image, drawing=drawings[e.id], questions=bench.gap_questions[e.id]) for e in items
     ]
@@ -286,13 +294,13 @@ def evaluated(bench: Bench, done: Round, seed: int, report: Report) -> dict[str,
         bench.model.remove_adapter()
         kept = {"about": about, "judge": own.judge, "ids": list(own.ids)}
         kept |= {"real": replies(own.understanding), "drawn": replies(own.generation)}
-        if bench.verifiable:
+        if verifiable:
             exact = judge_gap(shown, reader, SceneVerifier(), understanding=own.understanding)
             kept |= {"verifier": exact.judge}
             kept |= {"verified_real": replies(exact.control), "verified_drawn": replies(exact.generation)}
         write_json(path, kept)
     said = read_json(path)
-    own, exact = rebuilt(said, shown, "judge"), rebuilt(said, shown, "verifier") if bench.verifiable else None
+    own, exact = rebuilt(said, shown, "judge"), rebuilt(said, shown, "verifier") if verifiable else None
     error = None if exact is None else judge_error(own, exact)
     return {
         "scores": found["scores"] | gap_scores(own, exact),
@@ -342,7 +350,7 @@ def gap_scores(own: JudgedGap, exact: JudgedGap | None) -> dict[str, dict[str, A
         items["gap_verified"] = {name: round(reading[name] - verified[name], 12) for name in reading}
         items["drawing_deficit_verified"] = {n: round(control[n] - verified[n], 12) for n in reading}
         items["gap_generation_verified"] = verified
-    why = "only scenes have an exact verifier"
+    why = f"only scenes in pictures of {IMAGE_SIZE} x {IMAGE_SIZE} have an exact verifier"
     return {name: {"items": values, "value": None, "reason": "" if values else why} for name, values in items.items()}
 
 

@@ -96,7 +96,9 @@ class Recipe:
         return self.strategy if isinstance(self.strategy, str) else type(self.strategy).__name__
 
     def definition(self, model: Identity, pairs: dict[Task, str]) -> dict[str, Any]:
-        """What the run key is made from: this recipe, the model's weights, and a content hash of each task's pairs."""
+        """What the run key is made from: this recipe, what the model scores by, and a content hash of each task's
+        pairs.
+        """
         values = asdict(self) | {"strategy": self.strategy_name, "resolved_strategy": described(self.make())}
         values = without_later_defaults(self, values, FIRST)
         values.pop("accumulate", None)  # who computes a pair, and when, is no part of a run
@@ -105,9 +107,8 @@ class Recipe:
         return {
             "recipe": values,
             "own_strategy": own,
-            "model": model.fingerprint,
-            "dtype": model.facts.get("dtype", ""),
             "pairs": pairs,
+            **model.scores_by,
         }
 
     def beta(self, task: Task) -> float:

@@ -48,14 +48,12 @@ def reference_log_probs(
     Raises
     ValueError when the margin at step 0 is too large to be noise: the cache or the model is then not what it says.
     """
-    identity = model.identity
     definition = {
         "reference": REFERENCE_VERSION,
         "task": task,
-        "model": identity.fingerprint,
-        "dtype": identity.facts.get("dtype", ""),
         "packing": getattr(model, "packing_version", 1),
         "pairs": pairs_hash(list(pairs)),  # type: ignore[arg-type]
+        **model.identity.scores_by,
     }
     if reference == "start" and start:
         definition["adapter"] = start

@@ -2,4 +2,6 @@
 
 from bifrons.models.janus.load import from_folder, from_network
 
-__all__ = ["from_folder", "from_network"]
+OPTIONS: dict[str, type] = {}  # of `load`: its log-probabilities are exact, and guidance is a matter of `Sampling`
+
+__all__ = ["OPTIONS", "from_folder", "from_network"]

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from bifrons.models.adapted import Adapted
 from bifrons.models.adapter import Sites
 from bifrons.models.divergence import kl_of_heads
 from bifrons.models.janus.answering import answer_tokens
@@ -24,10 +21,10 @@ from bifrons.models.janus.prompts import PROMPT_VERSION, Prompts
 from bifrons.models.pictures import Picture, to_image
 from bifrons.models.size import recompute_activations, shard_layers
 from bifrons.models.target_log_probs import target_log_probs
-from bifrons.protocol import Answer, Divergence, Drawing, Identity, LogProbs, Sampling, TokenLogProbs
-from bifrons.records import GenerationPair, Pair, UnderstandingPair, content_hash
+from bifrons.models.tokens import Report, TokenModel
+from bifrons.protocol import Answer, Divergence, Identity, LogProbs, Sampling, TokenLogProbs
+from bifrons.records import GenerationPair, UnderstandingPair, content_hash
 
-Report = Callable[[int], None]
 JANUS_GUIDANCE = 5.0
 FEATURE_CACHE_BYTES = 2 * 1024**3
 SITES = Sites(
@@ -37,7 +34,7 @@ SITES = Sites(
 )
 
 
-class JanusModel(Adapted):
+class JanusModel(TokenModel):
     """A Janus network with its processor. The language model runs in the network's dtype, both heads in fp32."""
 
     packing_version = PROMPT_VERSION
@@ -67,6 +64,18 @@ class JanusModel(Adapted):
         return rows * columns
 
     @property
+    def num_codes(self) -> int:
+        return self.core.generation_embeddings.num_embeddings
+
+    @property
+    def prompt_ids(self) -> Prompts:
+        return self.prompts
+
+    @property
+    def end_id(self) -> int:
+        return self.prompts.eos_id
+
+    @property
     def guidance(self) -> float:
         """The checkpoint's own guidance scale of drawing; Janus's 5 where its files name none."""
         own = getattr(self.network.generation_config, "guidance_scale", None)
@@ -84,34 +93,12 @@ class JanusModel(Adapted):
                 torch.cat([self.features(pair.image, f"understanding pair {pair.id!r}") for pair in answers]),
                 self.prompts.image_id,
             )
-        drawings = [pair for pair in pairs if isinstance(pair, GenerationPair)]
-        for pair in drawings:
-            for codes in (pair.chosen_codes, pair.rejected_codes):
-                self.check_codes(f"generation pair {pair.id!r}", codes)
+        drawings = self.drawings(pairs)
         return pack_generation(
             [self.prompts.generation(pair.prompt) for pair in drawings],
             [(pair.chosen_codes, pair.rejected_codes) for pair in drawings],
             self.prompts.pad_id,
         )
-
-    def responses(self, pair: UnderstandingPair) -> tuple[list[int], list[int]]:
-        """Ids of chosen and rejected with the end token: the sampled ones where the pair has them."""
-        made = [
-            list(tokens) if tokens is not None else self.prompts.response(text)
-            for text, tokens in ((pair.chosen, pair.chosen_tokens), (pair.rejected, pair.rejected_tokens))
-        ]
-        return [*made[0], self.prompts.eos_id], [*made[1], self.prompts.eos_id]
-
-    def check_codes(self, name: str, codes: Sequence[int]) -> None:
-        codebook = self.core.generation_embeddings.num_embeddings
-        if len(codes) != self.num_image_tokens or not 0 <= min(codes) <= max(codes) < codebook:
-            raise ValueError(f"{name}: a drawing of this model has {self.num_image_tokens} codes below {codebook}")
-
-    def count_tokens(self, pair: Pair) -> tuple[int, int]:
-        if isinstance(pair, GenerationPair):
-            return len(pair.chosen_codes), len(pair.rejected_codes)
-        chosen, rejected = self.responses(pair)
-        return len(chosen), len(rejected)
 
     def features(self, image: Picture, name: str = "") -> Tensor:
         """What the language model sees of an image, [1, image tokens, width]: frozen, so computed once and kept."""
@@ -192,48 +179,31 @@ class JanusModel(Adapted):
 
     # Sampling
 
-    @torch.inference_mode()
-    def answer(
+    def answer_ids(
         self,
         images: Sequence[Picture],
-        questions: Sequence[str],
-        sampling: Sampling = Sampling(temperature=0.0),
-        report: Report | None = None,
+        names: Sequence[str],
+        asked: Sequence[list[int]],
+        sampling: Sampling,
+        report: Report | None,
     ) -> list[Answer]:
-        """One answer to each question about the image of the same index; `report` is told how many items each batch
-        ended.
-
-        Raises ValueError when there are not as many images as questions.
-        """
-        if len(images) != len(questions):
-            raise ValueError(f"{len(images)} images for {len(questions)} questions")
         return answer_tokens(
             self.core,
             lambda hidden: self.head("understanding", hidden),
             self.prompts,
-            [content_hash(image) if isinstance(image, bytes) else f"object {id(image)}" for image in images],
+            names,
             lambda index: self.features(images[index]),
-            [self.prompts.understanding(question) for question in questions],
+            asked,
             sampling,
             report,
         )
 
-    @torch.inference_mode()
-    def draw(
-        self, prompts: Sequence[str], sampling: Sampling = Sampling(), report: Report | None = None
-    ) -> list[Drawing]:
-        """One drawing of each prompt; `report` is told how many items each batch ended."""
-        codes = self.draw_codes(prompts, sampling, report)
-        return [Drawing(row, pixels) for row, pixels in zip(codes, self.decode(codes), strict=True)]
-
-    @torch.inference_mode()
-    def draw_codes(
-        self, prompts: Sequence[str], sampling: Sampling = Sampling(), report: Report | None = None
-    ) -> list[tuple[int, ...]]:
-        """The codes alone: `draw` without its pixels."""
-        asked = [self.prompts.generation(prompt) for prompt in prompts]
+    def draw_ids(self, asked: Sequence[list[int]], sampling: Sampling, report: Report | None) -> list[tuple[int, ...]]:
         guidance = self.guidance if sampling.guidance is None else sampling.guidance
         return draw_codes(self.core, self.prompts, asked, self.num_image_tokens, sampling, guidance, report)
+
+    def pixel_values(self, codes: Tensor) -> Tensor:
+        return self.core.vqmodel.decode(codes).float()
 
     @torch.inference_mode()
     def encode(self, images: Sequence[Picture], batch_size: int = 32) -> list[tuple[int, ...]]:
@@ -250,19 +220,4 @@ class JanusModel(Adapted):
             latent = vq.quant_conv(vq.encoder(pixels.to(vq.quantize.embedding.weight.dtype))).float()
             codes = torch.einsum("bchw,kc->bhwk", normalize(latent, dim=1), codebook).argmax(dim=-1)
             made += [tuple(row) for row in codes.flatten(1).tolist()]
-        return made
-
-    @torch.inference_mode()
-    def decode(self, codes: Sequence[Sequence[int]], batch_size: int = 32) -> list[NDArray[np.uint8]]:
-        """Pixels [height, width, 3] of drawings given as codes.
-
-        Raises ValueError for codes that are no drawing of this model.
-        """
-        for index, row in enumerate(codes):
-            self.check_codes(f"drawing {index}", row)
-        made: list[NDArray[np.uint8]] = []
-        for start in range(0, len(codes), batch_size):
-            batch = torch.tensor([list(row) for row in codes[start : start + batch_size]], device=self.device)
-            values = self.core.vqmodel.decode(batch).float().clamp(-1, 1)
-            made += list(((values + 1) * 127.5).round().byte().permute(0, 2, 3, 1).cpu().numpy())
         return made

@@ -18,8 +18,8 @@ from __future__ import annotations
 
 import hashlib
 import math
-from dataclasses import asdict, dataclass
-from typing import Any, Literal, get_args
+from dataclasses import dataclass
+from typing import Literal, get_args
 
 import numpy as np
 import torch
@@ -45,11 +45,6 @@ class MaskEstimator:
             raise ValueError(f"num_masks is {self.num_masks}; it has to be at least 1{even}")
         if self.weighting not in get_args(Weighting):
             raise ValueError(f"weighting {self.weighting!r}: there are {', '.join(get_args(Weighting))}")
-
-    @property
-    def key(self) -> dict[str, Any]:
-        """What cached log-probabilities depend on."""
-        return asdict(self)
 
     def masks(self, name: str, length: int) -> tuple[Tensor, Tensor]:
         """Hidden places, bool [K, N], and what each mask's sum counts for, float64 [K], of the pair of this name."""

@@ -160,6 +160,9 @@ def read_drawing(folder: Path) -> DrawingSettings:
         if key in given and (not isinstance(given[key], kind) or (kind is not bool and given[key] is True)):
             raise ValueError(f"{path}: {key} is {given[key]!r}")
     try:
-        return DrawingSettings(**{key: given[key] for key in kinds if key in given})
+        values: dict[str, Any] = {key: given[key] for key in kinds if key in given}
+        if "guidance" in values:
+            values["guidance"] = float(values["guidance"])  # 6 and 6.0 are one setting, and one key
+        return DrawingSettings(**values)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from bifrons.models.showo.estimator import MaskEstimator
 from bifrons.models.showo.files import describe
 from bifrons.models.showo.model import ShowoModel
 from bifrons.models.showo.network import ShowoNetwork
+from bifrons.models.showo.options import SAMPLING, SCORING, settings_in
 from bifrons.models.showo.weights import load_network
 from bifrons.models.weights import fingerprint
 from bifrons.protocol import Identity
@@ -24,17 +26,23 @@ def from_folder(
     revision: str = "",
     dtype: torch.dtype | None = None,
     device: str | torch.device = "cpu",
+    **options: Any,
 ) -> ShowoModel:
     """Load body, words and image tokenizer (safetensors only) from the repositories that the checkpoint's files name.
 
-    All of them are checked against each other before any weight is read. Raises ValueError with a sentence that says
-    what is wrong.
+    All of them are checked against each other before any weight is read. `options` are those of OPTIONS. Raises
+    ValueError with a sentence that says what is wrong.
     """
     described = describe(folder, name)
+    try:
+        estimator = MaskEstimator(**settings_in(options, SCORING))
+        drawing = replace(described.drawing, **settings_in(options, SAMPLING))
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None
     network = load_network(folder, described, name, dtype)
     try:
         return from_network(
-            network.to(device), described.words, name=name, revision=revision, drawing=described.drawing
+            network.to(device), described.words, name=name, revision=revision, drawing=drawing, estimator=estimator
         )
     except ValueError as error:  # of the prompts
         raise ValueError(f"{name}: {error}") from None

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from bifrons.models.adapted import Adapted
 from bifrons.models.adapter import Sites
 from bifrons.models.divergence import kl_of_heads
 from bifrons.models.pictures import Picture
@@ -22,22 +19,27 @@ from bifrons.models.showo.estimator import MaskEstimator
 from bifrons.models.showo.images import pixels
 from bifrons.models.showo.merging import save_merged
 from bifrons.models.showo.network import ShowoNetwork
+from bifrons.models.showo.options import SAMPLING, SCORING, options_of
 from bifrons.models.showo.packing import Packed, pack_generation, pack_understanding
 from bifrons.models.showo.prompts import PROMPT_VERSION, Prompts
 from bifrons.models.size import recompute_activations, shard_layers
-from bifrons.protocol import Answer, Divergence, Drawing, Identity, LogProbs, Sampling, TokenLogProbs
-from bifrons.records import GenerationPair, Pair, UnderstandingPair, content_hash
+from bifrons.models.target_log_probs import target_log_probs
+from bifrons.models.tokens import Report, TokenModel
+from bifrons.protocol import Answer, Divergence, Identity, LogProbs, Sampling, TokenLogProbs
+from bifrons.records import GenerationPair, UnderstandingPair, content_hash
 
-Report = Callable[[int], None]
 MOST_KEPT = 100_000  # images whose codes are kept
 SITES = Sites(body="showo.model", projections=("q_proj", "k_proj", "v_proj", "dense", "fc1", "fc2"), head="image_head")
 
 
-class ShowoModel(Adapted):
+class ShowoModel(TokenModel):
     """A Show-o network with its text tokenizer. The body runs in its own dtype; heads and image tokenizer in fp32.
 
-    `estimator` says how the log-probability of a drawing is estimated. Set another before training, never during it.
+    `estimator` says how the log-probability of a drawing is estimated, and `drawing` how one is sampled. Set others
+    before training, never during it.
     """
+
+    packing_version = PROMPT_VERSION
 
     def __init__(
         self,
@@ -59,12 +61,11 @@ class ShowoModel(Adapted):
 
     @property
     def identity(self) -> Identity:
-        return replace(self._identity, facts=self._identity.facts | {"masks": str(self.estimator)})
-
-    @property
-    def packing_version(self) -> dict[str, Any]:
-        """What cached log-probabilities depend on beside the weights."""
-        return {"prompts": PROMPT_VERSION, "masks": self.estimator.key}
+        settings = {
+            "scoring": options_of(self.estimator, SCORING),
+            "sampling": options_of(self.drawing, SAMPLING),
+        }
+        return replace(self._identity, **settings)
 
     @property
     def device(self) -> torch.device:
@@ -77,6 +78,18 @@ class ShowoModel(Adapted):
     @property
     def num_image_tokens(self) -> int:
         return self.layout.num_image_tokens
+
+    @property
+    def num_codes(self) -> int:
+        return self.layout.num_codes
+
+    @property
+    def prompt_ids(self) -> Prompts:
+        return self.prompts
+
+    @property
+    def end_id(self) -> int:
+        return self.prompts.end_id
 
     @property
     def image_size(self) -> int:
@@ -94,35 +107,13 @@ class ShowoModel(Adapted):
                 [self.responses(pair) for pair in answers],
                 self.layout,
             )
-        drawings = [pair for pair in pairs if isinstance(pair, GenerationPair)]
-        for pair in drawings:
-            for codes in (pair.chosen_codes, pair.rejected_codes):
-                self.check_codes(f"generation pair {pair.id!r}", codes)
+        drawings = self.drawings(pairs)
         return pack_generation(
             [self.prompts.generation(pair.prompt) for pair in drawings],
             [(pair.chosen_codes, pair.rejected_codes) for pair in drawings],
             [self.estimator.masks(f"{pair.id} {pair.prompt}", self.num_image_tokens) for pair in drawings],
             self.layout,
         )
-
-    def responses(self, pair: UnderstandingPair) -> tuple[list[int], list[int]]:
-        """Ids of chosen and rejected with the end token: the sampled ones where the pair has them."""
-        made = [
-            list(tokens) if tokens is not None else self.prompts.response(text)
-            for text, tokens in ((pair.chosen, pair.chosen_tokens), (pair.rejected, pair.rejected_tokens))
-        ]
-        return [*made[0], self.prompts.end_id], [*made[1], self.prompts.end_id]
-
-    def check_codes(self, name: str, codes: Sequence[int]) -> None:
-        codebook = self.layout.num_codes
-        if len(codes) != self.num_image_tokens or not 0 <= min(codes) <= max(codes) < codebook:
-            raise ValueError(f"{name}: a drawing of this model has {self.num_image_tokens} codes below {codebook}")
-
-    def count_tokens(self, pair: Pair) -> tuple[int, int]:
-        if isinstance(pair, GenerationPair):
-            return len(pair.chosen_codes), len(pair.rejected_codes)
-        chosen, rejected = self.responses(pair)
-        return len(chosen), len(rejected)
 
     def codes(self, image: Picture, name: str = "") -> tuple[int, ...]:
         """The codes of an image: what the body sees of it. Computed once and kept."""
@@ -147,7 +138,7 @@ class ShowoModel(Adapted):
     def predictions(self, packed: Packed) -> Tensor:
         """Log-probabilities, fp32 [predictions]."""
         logits = self.head(packed, self.hidden_at(packed))
-        return logits.log_softmax(dim=-1).gather(-1, packed.target.to(self.device)[:, None])[:, 0]
+        return target_log_probs(logits, packed.target.to(self.device))
 
     def token_log_probs(self, packed: Packed) -> TokenLogProbs:
         """Of a drawing, each code's share of the estimate: the weighted mean over the masks that hide it."""
@@ -218,50 +209,25 @@ class ShowoModel(Adapted):
 
     # Sampling
 
-    @torch.inference_mode()
-    def answer(
+    def answer_ids(
         self,
         images: Sequence[Picture],
-        questions: Sequence[str],
-        sampling: Sampling = Sampling(temperature=0.0),
-        report: Report | None = None,
+        names: Sequence[str],
+        asked: Sequence[list[int]],
+        sampling: Sampling,
+        report: Report | None,
     ) -> list[Answer]:
-        """One answer to each question about the image of the same index; `report` is told how many items each batch
-        ended.
-
-        Raises ValueError when there are not as many images as questions.
-        """
-        if len(images) != len(questions):
-            raise ValueError(f"{len(images)} images for {len(questions)} questions")
         return answer_tokens(
-            self.network,
-            self.prompts,
-            [content_hash(image) if isinstance(image, bytes) else f"object {id(image)}" for image in images],
-            lambda index: self.codes(images[index]),
-            [self.prompts.understanding(question) for question in questions],
-            sampling,
-            report,
+            self.network, self.prompts, names, lambda index: self.codes(images[index]), asked, sampling, report
         )
 
-    @torch.inference_mode()
-    def draw(
-        self, prompts: Sequence[str], sampling: Sampling = Sampling(), report: Report | None = None
-    ) -> list[Drawing]:
-        """One drawing of each prompt; `report` is told how many items each batch ended.
-
-        A temperature divides the logits and multiplies the noise of the confidences; 0 leaves no chance at all.
-        """
-        codes = self.draw_codes(prompts, sampling, report)
-        return [Drawing(row, pixels) for row, pixels in zip(codes, self.decode(codes), strict=True)]
-
-    @torch.inference_mode()
-    def draw_codes(
-        self, prompts: Sequence[str], sampling: Sampling = Sampling(), report: Report | None = None
-    ) -> list[tuple[int, ...]]:
-        """The codes alone: `draw` without its pixels."""
+    def draw_ids(self, asked: Sequence[list[int]], sampling: Sampling, report: Report | None) -> list[tuple[int, ...]]:
+        """A temperature divides the logits and multiplies the noise of the confidences; 0 leaves no chance at all."""
         settings = self.drawing if sampling.guidance is None else replace(self.drawing, guidance=sampling.guidance)
-        asked = [self.prompts.generation(prompt) for prompt in prompts]
         return draw_codes(self.network, self.prompts, asked, sampling, settings, report)
+
+    def pixel_values(self, codes: Tensor) -> Tensor:
+        return self.network.tokenizer.decode(codes)
 
     def encode(self, images: Sequence[Picture], batch_size: int = 32) -> list[tuple[int, ...]]:
         """Codes of images in raster order, each image scaled and cut to the model's square."""
@@ -272,18 +238,3 @@ class ShowoModel(Adapted):
     def encoded(self, images: Sequence[Picture], name: str = "") -> list[tuple[int, ...]]:
         batch = pixels(images, self.image_size, name).to(self.device)
         return [tuple(row) for row in self.network.tokenizer.encode(batch).tolist()]
-
-    @torch.inference_mode()
-    def decode(self, codes: Sequence[Sequence[int]], batch_size: int = 32) -> list[NDArray[np.uint8]]:
-        """Pixels [height, width, 3] of drawings given as codes.
-
-        Raises ValueError for codes that are no drawing of this model.
-        """
-        for index, row in enumerate(codes):
-            self.check_codes(f"drawing {index}", row)
-        made: list[NDArray[np.uint8]] = []
-        for start in range(0, len(codes), batch_size):
-            batch = torch.tensor([list(row) for row in codes[start : start + batch_size]], device=self.device)
-            values = self.network.tokenizer.decode(batch).clamp(-1, 1)
-            made += list(((values + 1) * 127.5).round().byte().permute(0, 2, 3, 1).cpu().numpy())
-        return made
