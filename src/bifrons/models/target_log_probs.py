@@ -33,7 +33,7 @@ class TargetLogProbs(Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, gradient_N: Tensor) -> tuple[Tensor, None]:
+    def backward(ctx: Any, gradient_N: Tensor) -> tuple[Tensor, None]:  # pyright: ignore[reportIncompatibleMethodOverride]
         logits_NV, target_N, normaliser_N = ctx.saved_tensors
         made_NV = torch.empty_like(logits_NV)
         size = positions_at_once(logits_NV)
