@@ -21,7 +21,7 @@ from bifrons.organism.pictures import pixels
 from bifrons.organism.recipe import BodyStage, ShowoRecipe
 from bifrons.organism.showo import build
 from bifrons.organism.showo.architecture import fresh, start_codes
-from bifrons.organism.showo.losses import generation_loss, hidden_places, understanding_rows
+from bifrons.organism.showo.losses import generation_loss, hidden_places, hidden_states, understanding_rows
 from bifrons.organism.showo.tokens import entropies, signs, train_tokens
 from bifrons.records import Provenance, UnderstandingPair
 from bifrons.scenes import QUESTION_KINDS, Scene, captions, draw_scene, question, render
@@ -90,6 +90,20 @@ def test_questions_in_one_row_are_questions_by_themselves(model: ShowoModel) -> 
     ]
     sums = model.log_probs(model.pack(pairs)).sums[:, 0]
     assert found.double().tolist() == pytest.approx([float(sums[0] + sums[1]), float(sums[2])], abs=1e-4)
+
+
+def test_attention_written_out_is_the_models_own(model: ShowoModel) -> None:
+    """Hidden states as in training are those of the model's attention, to what bfloat16 rounds, at positions that are
+    read; afterwards the model attends as before.
+    """
+    codes = model.network.tokenizer.encode(pixels(scenes(2)))
+    asked: list[Asked] = [[("what is in the picture?", "no.")], [("count the circles.", "there is one circle.")]]
+    ids, positions, mask, targets = understanding_rows(model, codes, asked)
+    usual = model.network.hidden(ids, positions, mask)
+    assert torch.allclose(hidden_states(model, ids, positions, mask)[targets >= 0], usual[targets >= 0], atol=0.06)
+    assert torch.equal(model.network.hidden(ids, positions, mask), usual)
+    moved = model.network.hidden(ids, positions, torch.ones_like(mask))
+    assert not torch.allclose(moved[targets >= 0], usual[targets >= 0], atol=0.06)
 
 
 def test_masks_of_a_batch_spread_over_all_sizes() -> None:

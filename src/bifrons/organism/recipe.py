@@ -129,17 +129,17 @@ class ShowoRecipe(OrganismRecipe):
     bits: int = 10
     channels: int = 32
     text_slots: int = 64
-    autoencoder: Stage = Stage(name="autoencoder", steps=600, batch=32, learning_rate=2e-3, weight_decay=0.0)
-    consistency: Stage = Stage(name="consistency", steps=250, batch=32, learning_rate=1e-3, weight_decay=0.0)
+    autoencoder: Stage = Stage(name="autoencoder", steps=450, batch=32, learning_rate=2e-3, weight_decay=0.0)
+    consistency: Stage = Stage(name="consistency", steps=200, batch=32, learning_rate=1e-3, weight_decay=0.0)
     tokens: Stage = Stage(
-        name="tokens", steps=700, batch=32, learning_rate=1e-3, weight_decay=0.0, average=0.99, measure_every=200
+        name="tokens", steps=600, batch=32, learning_rate=1e-3, weight_decay=0.0, average=0.99, measure_every=200
     )
-    decoder: Stage = Stage(name="decoder", steps=500, batch=32, learning_rate=1e-3, weight_decay=0.0, measure_every=250)
+    decoder: Stage = Stage(name="decoder", steps=400, batch=32, learning_rate=1e-3, weight_decay=0.0, measure_every=250)
     body: tuple[BodyStage, ...] = (
         BodyStage(
             stage=Stage(
                 name="body",
-                steps=3000,
+                steps=3200,
                 batch=48,
                 learning_rate=2e-3,
                 warmup=150,

@@ -46,6 +46,7 @@ def build_body(recipe: ShowoRecipe, layout: Layout) -> PhiConfig:
         num_hidden_layers=recipe.num_layers,
         num_attention_heads=heads,
         num_key_value_heads=heads,
+        hidden_act="gelu_pytorch_tanh",  # Phi's own "gelu_new" in one kernel
         max_position_embeddings=512,
         rope_parameters={"rope_type": "default", "rope_theta": ROTARY_BASE, "partial_rotary_factor": 0.5},
     )
