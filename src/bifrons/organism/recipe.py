@@ -134,12 +134,14 @@ class ShowoRecipe(OrganismRecipe):
     tokens: Stage = Stage(
         name="tokens", steps=600, batch=32, learning_rate=1e-3, weight_decay=0.0, average=0.99, measure_every=200
     )
-    decoder: Stage = Stage(name="decoder", steps=400, batch=32, learning_rate=1e-3, weight_decay=0.0, measure_every=250)
+    decoder: Stage = Stage(
+        name="decoder", steps=900, batch=32, learning_rate=1.5e-3, weight_decay=0.0, measure_every=300
+    )
     body: tuple[BodyStage, ...] = (
         BodyStage(
             stage=Stage(
                 name="body",
-                steps=3200,
+                steps=3000,
                 batch=48,
                 learning_rate=2e-3,
                 warmup=150,
