@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import math
 from itertools import product
@@ -14,6 +15,7 @@ from PIL import Image
 
 from bifrons.models import load
 from bifrons.models.showo.estimator import mask_size
+from bifrons.models.showo.load import from_network
 from bifrons.models.showo.model import ShowoModel
 from bifrons.organism.body import Asked, train_body
 from bifrons.organism.fit import Stage
@@ -147,9 +149,9 @@ def test_signs_pass_gradients_straight_through() -> None:
     assert values.grad is not None and values.grad.flatten().tolist() == [1.0] * 4
 
 
-def test_codes_that_share_bits_start_alike() -> None:
+def test_codes_that_share_bits_start_alike(model: ShowoModel) -> None:
     """One differing bit of five leaves vectors nearer than five do, in the embedding and in the image head."""
-    own = fresh(TINY).network
+    own = copy.deepcopy(model.network)
     start_codes(own)
     for rows in (own.showo.model.embed_tokens.weight[own.code_rows], own.image_head.weight):
         near = (rows[0::2] - rows[1::2]).norm(dim=1).mean()
@@ -157,11 +159,12 @@ def test_codes_that_share_bits_start_alike() -> None:
         assert near < 0.8 * far
 
 
-def test_a_few_steps_teach_and_the_files_load(tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_a_few_steps_teach_and_the_files_load(model: ShowoModel, tmp_path: Path) -> None:
     """Tokens and body in a few steps each: both losses fall, the tokenizer stays as it is while the body learns, and
     the written folder loads with the codes and the image head that were trained.
     """
-    own = fresh(TINY)
+    own = from_network(copy.deepcopy(model.network), model.prompts.tokenizer, name="tiny")
     train_tokens(own.network.tokenizer, TINY, tmp_path / "out")
     before = {key: tensor.clone() for key, tensor in own.network.tokenizer.state_dict().items()}
     images = pixels(scenes(8))
