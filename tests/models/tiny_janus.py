@@ -21,7 +21,8 @@ from torch import Tensor
 
 from bifrons.models.janus import from_network
 from bifrons.models.janus.model import JanusModel
-from bifrons.organism.architecture import build_config, build_model, build_processor, build_tokenizer
+from bifrons.organism.janus.architecture import build_config, build_model, build_processor
+from bifrons.organism.words import build_tokenizer
 from bifrons.protocol import AdapterSettings
 from bifrons.records import GenerationPair, Pair, Provenance, UnderstandingPair
 

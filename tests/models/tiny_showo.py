@@ -20,7 +20,7 @@ from bifrons.models.showo.magvit import TokenizerConfig
 from bifrons.models.showo.model import ShowoModel
 from bifrons.models.showo.network import ShowoNetwork, body_config
 from bifrons.models.showo.weights import codebook
-from bifrons.organism.architecture import build_tokenizer, world_words
+from bifrons.organism.words import build_tokenizer, world_words
 from bifrons.records import GenerationPair, write_json
 
 BITS, NUM_IMAGE_TOKENS = 5, 16

@@ -10,10 +10,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from bifrons.organism.architecture import SPECIAL_TOKENS, build_config, build_tokenizer
 from bifrons.organism.clip import build_clip_tokenizer
 from bifrons.organism.fit import Loss, Stage, fit
-from bifrons.organism.tokens import inconsistency, patch_kinds, pixels
+from bifrons.organism.janus.architecture import build_config
+from bifrons.organism.pictures import inconsistency, patch_kinds, pixels
+from bifrons.organism.words import SPECIAL_TOKENS, build_tokenizer
 from bifrons.scenes import PROMPT_KINDS, QUESTION_KINDS, captions, draw_prompt, draw_scene, question
 
 STAGE = Stage(name="line", steps=60, batch=8, learning_rate=0.05, warmup=5, average=0.9, checkpoint_every=20)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bifrons.organism.architecture import world_words
+from bifrons.organism.words import world_words
 from bifrons.scorers import LengthConstants, content_score
 from bifrons.scorers.content import content_words
 

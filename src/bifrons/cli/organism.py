@@ -9,7 +9,7 @@ import typer
 
 app = typer.Typer(no_args_is_help=True)
 
-Name = Annotated[str, typer.Option(help="Which embedded model: `organism` or `organism-small`.")]
+Name = Annotated[str, typer.Option(help="Which embedded model: `organism`, `organism-small` or `showo-organism`.")]
 
 
 @app.command()
@@ -28,14 +28,11 @@ def train(
 ) -> None:
     """Train the embedded models from nothing: an hour or two on two cores, with checkpoints."""
     from bifrons.organism.recipe import RECIPES
-    from bifrons.organism.train import STAGES
     from bifrons.organism.train import train as run
 
     if name not in RECIPES:
         raise ValueError(f"no embedded model {name!r}; there are {', '.join(RECIPES)}")
-    recipe = RECIPES[name]
-    every = ("body",) if recipe.tokens_of else STAGES
-    run(out, weights, recipe, stages=every if only == "all" else (only,))
+    run(out, weights, RECIPES[name], stages=None if only == "all" else (only,))
     typer.echo(f"weights: {weights.resolve()}")
 
 
@@ -48,10 +45,10 @@ def measure(
 ) -> None:
     """Measure the embedded models against their quality bars: reading, drawing, tokens, retrieval."""
     from bifrons.models import load
-    from bifrons.organism.architecture import world_words
     from bifrons.organism.card import bar_text, card_text
     from bifrons.organism.quality import measure as run
     from bifrons.organism.recipe import RECIPES
+    from bifrons.organism.words import world_words
     from bifrons.records import write_json, write_text
 
     if name not in RECIPES:

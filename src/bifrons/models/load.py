@@ -10,9 +10,10 @@ from typing import Any
 from bifrons.protocol import UnifiedModel
 from bifrons.records import read_json
 
-EMBEDDED = {  # shipped with the package, as folders in the Hugging Face layout
+EMBEDDED = {  # shipped with the package, as folders in the layout of their families
     "organism": "organism/weights/organism",
     "organism-small": "organism/weights/organism_small",
+    "showo-organism": "organism/weights/showo_organism",
 }
 KNOWN = {  # on the Hugging Face hub, in the layout that is loaded
     "deepseek-community/Janus-Pro-1B": "2.1 B parameters, 4 GB of weights to download",

@@ -5,16 +5,17 @@ from __future__ import annotations
 from math import inf, isinf
 
 from bifrons.organism.quality import Figure
+from bifrons.organism.recipe import ShowoRecipe
 from bifrons.protocol import Identity
 
 CARD = """\
 # {title}
 
-A unified multimodal model for the laptop: transformers' own `JanusForConditionalGeneration` with a tiny
+A unified multimodal model for the laptop: {classes} with a tiny
 configuration ({millions:.2f} M parameters, {layers} layers of width {width}), trained from scratch by Bifrons on its
 procedural scenes.{beside}
 
-* Weights fingerprint `{fingerprint}`; safetensors in bfloat16, run in fp32.
+* Weights fingerprint `{fingerprint}`; safetensors in {stored}, run in fp32.
 * `{folder}/recipe.json` is the recipe that made it, `{folder}/training_log.jsonl` its log.
   `bifrons organism train --name {name}` makes it again{start}: the same recipe and seed, not the same bits on another
   machine.{history}
@@ -23,7 +24,7 @@ procedural scenes.{beside}
 ## Measured
 
 By `bifrons organism measure --name {name} --scenes {num_scenes}` on held-out scenes (2,000 for the reader, 512 for
-retrieval); answers at temperature 0.1, drawings at temperature 1 and the model's own guidance (1.25). The bar of a
+retrieval); answers at temperature 0.1, drawings at temperature 1 and {drawing}. The bar of a
 question kind is the share that always giving the commonest answer gets, plus 0.15.
 
 | figure | measured | bar | holds |
@@ -37,8 +38,15 @@ read back exactly. It knows {words} tokens and one world without photographs: wh
 model of billions of parameters, never a finding about one.
 """
 
+SHOWO = ShowoRecipe()
+JANUS = {
+    "classes": "transformers' own `JanusForConditionalGeneration`",
+    "stored": "bfloat16",
+    "drawing": "the model's own guidance (1.25)",
+}
 TEXTS: dict[str, dict[str, str]] = {
     "organism": {
+        **JANUS,
         "title": "The organism",
         "beside": " Beside it lie two small CLIPs of different shape and seed: one to build preference\ndata, one to"
         " evaluate.",
@@ -47,10 +55,21 @@ TEXTS: dict[str, dict[str, str]] = {
         "  started from the weights as they were shipped before it, in 16 bit (`--only last`).",
     },
     "organism-small": {
+        **JANUS,
         "title": "The small organism",
         "beside": " It is the smaller sibling of the organism, for claims about scale: its VQ model\nis the"
         " organism's, its body is its own.",
         "start": " from the organism's VQ model",
+        "history": "",
+    },
+    "showo-organism": {
+        "title": "The Show-o organism",
+        "classes": "Show-o's Phi and MAGVIT-v2, in its published layout,",
+        "stored": "bfloat16, the image tokenizer in fp32",
+        "drawing": f"the model's own {SHOWO.steps} steps and\nguidance ({SHOWO.guidance:g})",
+        "beside": " It is the organism's\nsibling of another family: both faces see a picture as the same lookup-free"
+        " codes, and it draws by unmasking.",
+        "start": " from nothing",
         "history": "",
     },
 }

@@ -13,9 +13,9 @@ from torch.nn.functional import cross_entropy, normalize
 from transformers import CLIPConfig, CLIPModel, PreTrainedTokenizerFast
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 
-from bifrons.organism.architecture import SPECIAL_TOKENS, build_tokenizer
 from bifrons.organism.fit import Stage, fit, generator
-from bifrons.organism.tokens import pixels
+from bifrons.organism.pictures import pixels
+from bifrons.organism.words import SPECIAL_TOKENS, build_tokenizer
 from bifrons.scenes import IMAGE_SIZE, PROMPT_KINDS, Scene, captions, draw_prompt, draw_scene
 
 MAX_TEXT_TOKENS = 64

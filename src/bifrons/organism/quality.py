@@ -10,9 +10,8 @@ import torch
 from transformers import CLIPModel
 
 from bifrons.models import load
-from bifrons.models.janus.model import JanusModel
 from bifrons.organism.clip import retrieval
-from bifrons.protocol import Sampling
+from bifrons.protocol import Sampling, UnifiedModel
 from bifrons.scenes import (
     PROMPT_KINDS,
     QUESTION_KINDS,
@@ -37,7 +36,6 @@ Figure = tuple[
 def measure(name: str = "organism", num_scenes: int = 400, seed: int = 0) -> dict[str, Figure]:
     """Figures by name, on held-out scenes. Drawing at temperature 1, answers at temperature 0.1."""
     model = load(name)
-    assert isinstance(model, JanusModel)
     return {
         **reader_figures(model, seed),
         **reading_figures(model, num_scenes, seed),
@@ -46,7 +44,7 @@ def measure(name: str = "organism", num_scenes: int = 400, seed: int = 0) -> dic
     }
 
 
-def reader_figures(model: JanusModel, seed: int) -> dict[str, Figure]:
+def reader_figures(model: UnifiedModel, seed: int) -> dict[str, Figure]:
     rng = np.random.default_rng([seed, 1])
     scenes = [draw_scene(rng) for _ in range(2000)]
     clean = np.stack([render(scene) for scene in scenes])
@@ -63,7 +61,7 @@ def reader_figures(model: JanusModel, seed: int) -> dict[str, Figure]:
     }
 
 
-def reading_figures(model: JanusModel, num_scenes: int, seed: int) -> dict[str, Figure]:
+def reading_figures(model: UnifiedModel, num_scenes: int, seed: int) -> dict[str, Figure]:
     rng = np.random.default_rng([seed, 2])
     scenes = [draw_scene(rng, "evaluation") for _ in range(num_scenes)]
     images = [render(scene) for scene in scenes]
@@ -90,7 +88,7 @@ def reading_figures(model: JanusModel, num_scenes: int, seed: int) -> dict[str, 
     return found
 
 
-def drawing_figures(model: JanusModel, num_scenes: int, seed: int) -> dict[str, Figure]:
+def drawing_figures(model: UnifiedModel, num_scenes: int, seed: int) -> dict[str, Figure]:
     rng = np.random.default_rng([seed, 3])
     scenes = [draw_scene(rng, "evaluation") for _ in range(num_scenes)]
     prompts = [captions(scene, rng)[int(rng.integers(5))] for scene in scenes]
@@ -106,7 +104,7 @@ def drawing_figures(model: JanusModel, num_scenes: int, seed: int) -> dict[str, 
     return found
 
 
-def verified(model: JanusModel, prompts: list[str], seed: int) -> tuple[float, float]:
+def verified(model: UnifiedModel, prompts: list[str], seed: int) -> tuple[float, float]:
     drawings = model.draw(prompts, Sampling(seed=seed, batch_size=64))
     readings = read_many(np.stack([drawing.pixels for drawing in drawings]))
     verdicts = [verify(request(prompt), seen) for prompt, seen in zip(prompts, readings, strict=True)]

@@ -1,0 +1,1 @@
+"""The organism as a Janus: shape, VQ model, losses and files."""
