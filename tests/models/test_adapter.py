@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
-from tiny_janus import SETTINGS, generation_pairs, make_model, move_adapter, sums_of, understanding_pairs
+from tiny_janus import SETTINGS, base_head, generation_pairs, make_model, move_adapter, sums_of, understanding_pairs
 from torch import Tensor
 
 from bifrons.models.janus.model import JanusModel
+from bifrons.protocol import AdapterSettings
 from bifrons.records import read_json, write_json
 
 UNDERSTANDING, GENERATION = understanding_pairs(3), generation_pairs(3)
@@ -61,7 +62,7 @@ def test_only_lora_of_the_language_model_and_the_head_train(adapted: JanusModel)
     assert len(shared) == NUM_LAYERS * len(PROJECTIONS) * 2
     assert all("language_model.layers." in name and any(p in name for p in PROJECTIONS) for name in shared)
     assert all("generation_head.modules_to_save." in name for name in head)
-    assert sum(p.numel() for p in head.values()) == sum(p.numel() for p in adapted.base_head.parameters())
+    assert sum(p.numel() for p in head.values()) == sum(p.numel() for p in base_head(adapted).parameters())
 
 
 def test_layers_are_counted_from_the_input(adapted: JanusModel) -> None:
@@ -141,12 +142,13 @@ def test_base_only_without_an_adapter_is_nothing(model: JanusModel) -> None:
         assert torch.equal(both(model), base)
 
 
+@pytest.mark.parametrize("settings", [SETTINGS, AdapterSettings(full=True, dropout=0.0)], ids=["lora", "full"])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_removing_the_adapter_gives_the_base_back(dtype: torch.dtype) -> None:
-    """To the last bit, head included: PEFT's own `unload` leaves the trained copy of the head in the base's place."""
+def test_removing_the_adapter_gives_the_base_back(dtype: torch.dtype, settings: AdapterSettings) -> None:
+    """To the last bit, trained copies included: PEFT's own `unload` leaves them in the base's place."""
     model = make_model(dtype)
     base, weights = both(model), {n: p.clone() for n, p in model.network.named_parameters()}
-    model.add_adapter(SETTINGS)
+    model.add_adapter(settings)
     move_adapter(model)
     model.remove_adapter()
     assert torch.equal(both(model), base)

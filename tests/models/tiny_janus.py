@@ -120,6 +120,8 @@ def move_adapter(model: JanusModel, size: float = 0.1, seed: int = 0) -> None:
         for parameter in model.shared_parameters():
             if "lora_B" in parameter.name:
                 parameter.tensor.normal_(std=size, generator=generator)
+            elif "lora_" not in parameter.name:
+                parameter.tensor.add_(torch.randn(parameter.tensor.shape, generator=generator), alpha=0.1 * size)
         for _, parameter in model.head_parameters():
             parameter.add_(torch.randn(parameter.shape, generator=generator), alpha=0.1 * size)
 
@@ -164,3 +166,9 @@ def plain_logits(model: JanusModel, pair: Pair, side: str) -> tuple[Tensor, Tens
         logits = network.model.generation_head(hidden)
     count = target.shape[1]
     return logits[0, -count - 1 : -1], target[0]
+
+
+def base_head(model: JanusModel) -> Any:
+    """The image head as it was before training, also while there is a trained copy of it."""
+    head = model.core.generation_head
+    return getattr(head, "original_module", head)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tiny_janus import SETTINGS, generation_pairs, make_model, sums_of, understanding_pairs
+from tiny_janus import SETTINGS, base_head, generation_pairs, make_model, sums_of, understanding_pairs
 
 from bifrons.models.janus.model import JanusModel
 from bifrons.protocol import Drawing, LogProbs, Sampling, TokenLogProbs
@@ -303,7 +303,7 @@ class LosesTheHead(JanusModel):
 
     def load_adapter(self, folder: Any) -> None:
         super().load_adapter(folder)
-        start = list(self.base_head.parameters())
+        start = list(base_head(self).parameters())
         for (_, parameter), value in zip(self.head_parameters(), start, strict=True):
             parameter.data.copy_(value)
 

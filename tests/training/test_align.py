@@ -12,7 +12,16 @@ from typing import Any
 import pytest
 import torch
 from short_run import GENERATION, NO_DROPOUT, UNDERSTANDING, Alternating, run, same, timeless, trained
-from tiny_janus import SETTINGS, generation_pairs, make_model, move_adapter, plain_sums, sums_of, understanding_pairs
+from tiny_janus import (
+    SETTINGS,
+    base_head,
+    generation_pairs,
+    make_model,
+    move_adapter,
+    plain_sums,
+    sums_of,
+    understanding_pairs,
+)
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
@@ -144,7 +153,7 @@ def test_steps_are_adamw_on_the_plain_gradients(
         optimizer.zero_grad()
     expected = trained(by_hand)
     assert any(
-        not torch.equal(tensor, start) for tensor, start in zip(head, by_hand.base_head.parameters(), strict=True)
+        not torch.equal(tensor, start) for tensor, start in zip(head, base_head(by_hand).parameters(), strict=True)
     )
     for name, tensor in trained(model).items():
         tolerance = 1e-5 if combine is projected else 1e-6
@@ -175,7 +184,7 @@ def test_understanding_only_never_touches_generation(model: JanusModel, monkeypa
     seen = count_packs(model, monkeypatch)
     done = run(model, strategy="understanding_only", weight_decay=0.5, steps=3)
     assert GenerationPair not in seen and len(seen) > 3
-    start = dict(model.base_head.named_parameters())
+    start = dict(base_head(model).named_parameters())
     for name, parameter in model.head_parameters():
         assert torch.equal(parameter, start[name.split("modules_to_save.default.")[1]])
     for step in done.steps:
@@ -190,7 +199,7 @@ def test_generation_only_never_touches_understanding(model: JanusModel, monkeypa
     seen = count_packs(model, monkeypatch)
     done = run(model, strategy="generation_only", understanding=None, steps=3)
     assert set(seen) == {GenerationPair}
-    start = dict(model.base_head.named_parameters())
+    start = dict(base_head(model).named_parameters())
     moved = [not torch.equal(p, start[n.split("modules_to_save.default.")[1]]) for n, p in model.head_parameters()]
     assert all(moved)
     assert all(step.understanding is None and step.gramian is None for step in done.steps)

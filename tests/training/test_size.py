@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 from short_run import GENERATION, NO_DROPOUT, UNDERSTANDING, run, same, trained
-from tiny_janus import SETTINGS, make_model, move_adapter
+from tiny_janus import SETTINGS, base_head, make_model, move_adapter
 
 from bifrons.models.janus.model import JanusModel
 from bifrons.protocol import LogProbs
@@ -55,7 +55,7 @@ def test_a_bf16_base_trains_fp32_adapters() -> None:
     half.remove_adapter()
     done = run(half, adapter=NO_DROPOUT, steps=1, learning_rate=1e-6, weight_decay=0.0, strategy="naive_joint")
     assert done.record.margin_noise_understanding is not None and done.record.margin_noise_understanding < 2
-    base = dict(half.base_head.named_parameters())
+    base = dict(base_head(half).named_parameters())
     for name, parameter in half.head_parameters():
         start = base[name.split("modules_to_save.default.")[1]].float()
         moved = (parameter != start).float().mean()

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from peft import PeftModel
-from torch import nn
 from torch.nn import Parameter
 
 from bifrons.gradients import SharedParameter
@@ -17,15 +16,11 @@ from bifrons.protocol import AdapterSettings, Identity
 
 
 class Adapted:
-    """A network, the adapter that may be on it, and whose it is. `head_holder` is the module that holds the image
-    head.
-    """
+    """A network, the adapter that may be on it, and whose it is."""
 
-    def __init__(self, network: Any, head_holder: nn.Module, sites: adapters.Sites, identity: Identity) -> None:
+    def __init__(self, network: Any, sites: adapters.Sites, identity: Identity) -> None:
         self.network = network
         self.sites = sites
-        self.head_holder = head_holder
-        self.base_head: nn.Module = getattr(head_holder, sites.head)  # PEFT's unload leaves the trained copy there
         self.adapted: PeftModel | None = None
         self._identity = identity
 
@@ -41,10 +36,8 @@ class Adapted:
 
     def remove_adapter(self) -> None:
         if self.adapted is not None:
-            self.adapted.unload()
+            adapters.remove(self.adapted, self.network)
             self.adapted = None
-            setattr(self.head_holder, self.sites.head, self.base_head)
-            self.network.requires_grad_(False)
 
     def save_adapter(self, folder: Path, *, writes: bool = True) -> None:
         """Of a sharded model all processes call this, and one `writes`."""

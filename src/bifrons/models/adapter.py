@@ -73,6 +73,15 @@ def load(network: Any, folder: Path) -> PeftModel:
         return prepared(PeftModel.from_pretrained(network, str(folder), is_trainable=True))
 
 
+def remove(wrapped: PeftModel, network: nn.Module) -> None:
+    """Give the base network back. PEFT's `unload` leaves the trained copy of a module in its place."""
+    originals = [(n, m.original_module) for n, m in network.named_modules() if isinstance(m, ModulesToSaveWrapper)]
+    wrapped.unload()
+    for name, original in originals:
+        network.set_submodule(name, original)
+    network.requires_grad_(False)
+
+
 @contextmanager
 def quiet() -> Iterator[None]:
     """PEFT reads an attribute that newer transformers call deprecated; that is theirs to settle."""

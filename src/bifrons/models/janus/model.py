@@ -43,7 +43,7 @@ class JanusModel(TokenModel):
         network.requires_grad_(False)
         network.lm_head.float()
         network.model.generation_head.float()
-        super().__init__(network, network.model, SITES, identity)
+        super().__init__(network, SITES, identity)
         self.core = network.model  # transformers' JanusModel; PEFT wraps its parts in place
         self.processor = processor
         self.prompts = Prompts(processor, network.config.image_token_id)

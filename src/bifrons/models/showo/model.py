@@ -52,7 +52,7 @@ class ShowoModel(TokenModel):
         network.requires_grad_(False)
         network.showo.lm_head.float()
         network.tokenizer.float()
-        super().__init__(network, network, SITES, identity)
+        super().__init__(network, SITES, identity)
         self.layout = network.layout
         self.prompts = Prompts(text_tokenizer, network.layout)
         self.drawing = drawing
