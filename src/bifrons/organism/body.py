@@ -35,7 +35,6 @@ from bifrons.scenes import (
 )
 
 PROMPT_DROPOUT = 0.1
-CAPTION_SHARE = 0.75  # of the drawing prompts; the rest are of GenEval's six kinds
 DETAILED_SHARE = 0.25  # of the questions without a wording; with one, the wording decides
 QUESTION_SHARES: dict[QuestionKind, float] = {  # of the questions that do not ask for presence
     "identification": 2 / 9,
@@ -85,7 +84,7 @@ def train_body(
     def loss_at(_step: int, rng: np.random.Generator) -> tuple[Tensor, dict[str, float]]:
         scenes, prompts = [], []
         for _ in range(stage.batch):
-            if rng.random() < CAPTION_SHARE:
+            if rng.random() < lessons.caption_share:
                 scene = draw_scene(rng, "train")
                 prompts.append(captions(scene, rng)[int(rng.integers(5))])
             else:
@@ -112,14 +111,8 @@ def validation_figures(model: UnifiedModel, seed: int) -> dict[str, float]:
     scenes = [draw_scene(rng, "validation") for _ in range(64)]
     prompts = [captions(scene, rng)[int(rng.integers(5))] for scene in scenes]
     images = [render(scene) for scene in scenes]
-    verdicts = [
-        verify(request(prompt), read(drawing.pixels))
-        for prompt, drawing in zip(prompts, model.draw(prompts, Sampling(batch_size=64)), strict=True)
-    ]
-    figures = {
-        "exact": float(np.mean([v.exact for v in verdicts])),
-        "attributes": float(np.mean([v.attributes_right for v in verdicts])),
-    }
+    exact, attributes = drawn_right(model, prompts)
+    figures = {"exact": exact, "attributes": attributes}
     for kind in (*QUESTION_KINDS, "presence"):
         questions = [question(scene, kind, rng) for scene in scenes]
         answers = model.answer(
@@ -128,4 +121,14 @@ def validation_figures(model: UnifiedModel, seed: int) -> dict[str, float]:
         figures[kind] = float(
             np.mean([grade(kind, q.answer, a.text) is True for q, a in zip(questions, answers, strict=True)])
         )
-    return figures
+    short = [draw_prompt(kind, rng, "validation")[0] for kind in PROMPT_KINDS for _ in range(10)]
+    return figures | {"geneval": drawn_right(model, short)[0]}
+
+
+def drawn_right(model: UnifiedModel, prompts: list[str]) -> tuple[float, float]:
+    """Exact drawings and right attributes, as shares."""
+    verdicts = [
+        verify(request(prompt), read(drawing.pixels))
+        for prompt, drawing in zip(prompts, model.draw(prompts, Sampling(batch_size=64)), strict=True)
+    ]
+    return float(np.mean([v.exact for v in verdicts])), float(np.mean([v.attributes_right for v in verdicts]))

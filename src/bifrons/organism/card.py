@@ -70,7 +70,8 @@ TEXTS: dict[str, dict[str, str]] = {
         "beside": " It is the organism's\nsibling of another family: both faces see a picture as the same lookup-free"
         " codes, and it draws by unmasking.",
         "start": " from nothing",
-        "history": "",
+        "history": " The decoder's stage was made longer after the body's first had run,\n"
+        "  whose log therefore shows drawings of the shorter one; codes, and so the body, do not depend on it.",
     },
 }
 
