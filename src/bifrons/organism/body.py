@@ -35,6 +35,7 @@ from bifrons.scenes import (
 )
 
 PROMPT_DROPOUT = 0.1
+CAPTION_SHARE = 0.75  # of the drawing prompts; the rest are of GenEval's six kinds
 DETAILED_SHARE = 0.25  # of the questions without a wording; with one, the wording decides
 QUESTION_SHARES: dict[QuestionKind, float] = {  # of the questions that do not ask for presence
     "identification": 2 / 9,
@@ -84,7 +85,7 @@ def train_body(
     def loss_at(_step: int, rng: np.random.Generator) -> tuple[Tensor, dict[str, float]]:
         scenes, prompts = [], []
         for _ in range(stage.batch):
-            if rng.random() < lessons.caption_share:
+            if rng.random() < CAPTION_SHARE:
                 scene = draw_scene(rng, "train")
                 prompts.append(captions(scene, rng)[int(rng.integers(5))])
             else:

@@ -22,15 +22,13 @@ class ClipShape:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BodyStage:
     """One stage of the body: `reading_share` answers are learned for each drawing, `presence_share` of them to
-    questions of presence; `questions_each` are asked about one picture. `caption_share` of the drawing prompts are
-    captions, the others of GenEval's six kinds, which leave most of a picture open.
+    questions of presence; `questions_each` are asked about one picture.
     """
 
     stage: Stage
     reading_share: float
     presence_share: float = 0.1
     questions_each: int = 1
-    caption_share: float = 0.75
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,22 +153,6 @@ class ShowoRecipe(OrganismRecipe):
             reading_share=1.0,
             presence_share=0.2,
             questions_each=3,
-        ),
-        BodyStage(
-            stage=Stage(
-                name="short_prompts",
-                steps=600,
-                batch=48,
-                learning_rate=1e-3,
-                warmup=30,
-                average=0.995,
-                measure_every=200,
-                checkpoint_every=100,
-            ),
-            reading_share=0.5,
-            presence_share=0.2,
-            questions_each=3,
-            caption_share=0.25,
         ),
     )
     steps: int = 8  # of drawing; with this guidance the best of 4 to 20, and of 1 to 2.5, on validation scenes
