@@ -112,14 +112,8 @@ def validation_figures(model: UnifiedModel, seed: int) -> dict[str, float]:
     scenes = [draw_scene(rng, "validation") for _ in range(64)]
     prompts = [captions(scene, rng)[int(rng.integers(5))] for scene in scenes]
     images = [render(scene) for scene in scenes]
-    verdicts = [
-        verify(request(prompt), read(drawing.pixels))
-        for prompt, drawing in zip(prompts, model.draw(prompts, Sampling(batch_size=64)), strict=True)
-    ]
-    figures = {
-        "exact": float(np.mean([v.exact for v in verdicts])),
-        "attributes": float(np.mean([v.attributes_right for v in verdicts])),
-    }
+    exact, attributes = drawn_right(model, prompts)
+    figures = {"exact": exact, "attributes": attributes}
     for kind in (*QUESTION_KINDS, "presence"):
         questions = [question(scene, kind, rng) for scene in scenes]
         answers = model.answer(
@@ -128,4 +122,14 @@ def validation_figures(model: UnifiedModel, seed: int) -> dict[str, float]:
         figures[kind] = float(
             np.mean([grade(kind, q.answer, a.text) is True for q, a in zip(questions, answers, strict=True)])
         )
-    return figures
+    short = [draw_prompt(kind, rng, "validation")[0] for kind in PROMPT_KINDS for _ in range(10)]
+    return figures | {"geneval": drawn_right(model, short)[0]}
+
+
+def drawn_right(model: UnifiedModel, prompts: list[str]) -> tuple[float, float]:
+    """Exact drawings and right attributes, as shares."""
+    verdicts = [
+        verify(request(prompt), read(drawing.pixels))
+        for prompt, drawing in zip(prompts, model.draw(prompts, Sampling(batch_size=64)), strict=True)
+    ]
+    return float(np.mean([v.exact for v in verdicts])), float(np.mean([v.attributes_right for v in verdicts]))

@@ -66,11 +66,12 @@ TEXTS: dict[str, dict[str, str]] = {
         "title": "The Show-o organism",
         "classes": "Show-o's Phi and MAGVIT-v2, in its published layout,",
         "stored": "bfloat16, the image tokenizer in fp32",
-        "drawing": f"the model's own {SHOWO.steps} steps and\nguidance ({SHOWO.guidance:g})",
-        "beside": " It is the organism's\nsibling of another family: both faces see a picture as the same lookup-free"
-        " codes, and it draws by unmasking.",
+        "drawing": f"the model's own {SHOWO.steps} steps and guidance ({SHOWO.guidance:g})",
+        "beside": " It is the organism's sibling of another family: both faces see a picture as the\nsame"
+        " lookup-free codes, and it draws by unmasking.",
         "start": " from nothing",
-        "history": "",
+        "history": " The decoder's stage was made longer after the body's had run, whose log therefore shows\n"
+        "  drawings of the shorter one; codes, and so the body, do not depend on it.",
     },
 }
 
