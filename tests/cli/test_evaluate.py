@@ -25,7 +25,7 @@ def shouting(responses):
 def stand_in(monkeypatch: pytest.MonkeyPatch) -> StandIn:
     """The model that the command loads."""
     model = StandIn(say=lambda question, temperature: "it is red!")
-    monkeypatch.setattr("bifrons.models.load", lambda name, adapter=None: model)
+    monkeypatch.setattr("bifrons.models.load", lambda name, adapter=None, options=None: model)
     return model
 
 
