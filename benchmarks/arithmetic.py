@@ -31,11 +31,12 @@ class Shapes:
         config = model.network.config.text_config
         body = [(n, p) for n, p in core.language_model.named_parameters() if p.dim() == 2 and "embed_tokens" not in n]
         vision = [p.numel() for part in (core.vision_model, core.aligner) for p in part.parameters() if p.dim() > 1]
+        head = getattr(core.generation_head, "original_module", core.generation_head)  # while a copy of it trains
         return cls(
             body=sum(p.numel() for n, p in body if "lora_" not in n),
             lora=sum(p.numel() for n, p in body if "lora_" in n),
             text_head=model.network.lm_head.weight.numel(),
-            image_head=sum(p.numel() for p in model.base_head.parameters()),
+            image_head=sum(p.numel() for p in getattr(head, "original_module", head).parameters()),
             code_aligner=sum(p.numel() for p in core.generation_aligner.parameters()),
             vision=sum(vision),
             width=config.hidden_size,
