@@ -44,9 +44,9 @@ def measure(name: str = "organism", num_scenes: int = 400, seed: int = 0) -> dic
     }
 
 
-def reader_figures(model: UnifiedModel, seed: int) -> dict[str, Figure]:
+def reader_figures(model: UnifiedModel, seed: int, num_scenes: int = 2000) -> dict[str, Figure]:
     rng = np.random.default_rng([seed, 1])
-    scenes = [draw_scene(rng) for _ in range(2000)]
+    scenes = [draw_scene(rng) for _ in range(num_scenes)]
     clean = np.stack([render(scene) for scene in scenes])
     rebuilt = np.stack(model.decode(model.encode(list(clean))))
     shares = []
