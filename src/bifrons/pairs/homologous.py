@@ -159,9 +159,13 @@ class Curator:
         self.revision, self.round, self.report = revision, round_number, report
         self.judged_so_far: list[tuple[tuple[JudgeQuestion, ...], Verdict]] = []
         shown = [(given.id, content_hash(given.image), given.caption) for given in self.inputs]
-        same = {"model": revision, "round": round_number, "seed": settings.seed, "inputs": run_key({"inputs": shown})}
-        if model.identity.sampling:
-            same["options"] = model.identity.sampling
+        same: dict[str, Any] = {
+            **model.identity.samples_by,
+            "model": revision,
+            "round": round_number,
+            "seed": settings.seed,
+            "inputs": run_key({"inputs": shown}),
+        }
         self.word_files = SideFiles(
             folder,
             same

@@ -69,11 +69,9 @@ class Samples:
         sampling: Sampling,
         sample: Callable[[range, Sampling], list[dict[str, Any]]],
     ) -> Iterator[tuple[range, list[dict[str, Any]]]]:
-        identity = self.model.identity
         shared = {
             "task": task,
-            "model": [identity.fingerprint, str(identity.facts.get("dtype", ""))],
-            **({"options": identity.sampling} if identity.sampling else {}),
+            **self.model.identity.samples_by,
             "temperature": sampling.temperature,
             "guidance": sampling.guidance,
             "seed": sampling.seed,

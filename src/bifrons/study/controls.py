@@ -27,11 +27,9 @@ def run_controls(bench: Bench, config: StudyConfig, say: Callable[[str], None]) 
     definition = {
         "controls": config.controls.model_dump(mode="json"),
         "training": config.training.model_dump(mode="json"),
-        "model": model.identity.fingerprint,
+        **model.identity.scores_by,
         "pairs": pairs_hash(data.understanding),
     }
-    if model.identity.scoring:
-        definition["options"] = model.identity.scoring
     key = run_key(definition)
     if path.is_file() and read_json(path).get("key") == key:
         return

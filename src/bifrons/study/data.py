@@ -55,9 +55,7 @@ def load_data(config: StudyConfig, model: UnifiedModel, folder: Path, say: Calla
     for key in ("max_new_tokens", "batch_size"):  # at their defaults they leave older keys as they are
         if built_by[key] == DataSection.model_fields[key].default:
             del built_by[key]
-    definition = built_by | {"model": model.identity.fingerprint, "files": contents} | of_source
-    if model.identity.sampling:
-        definition["options"] = model.identity.sampling
+    definition = built_by | model.identity.samples_by | {"files": contents} | of_source
     summary_path = folder / "summary.json"
     known: dict[str, Any] = read_json(summary_path) if summary_path.is_file() else {}
     key = run_key(definition)

@@ -133,6 +133,7 @@ def curated(bench: Bench, method: Method, before: Round, report: Report) -> tupl
     judge = judge_of(bench, method.judge, before.adapter)
     definition = {
         "version": VERSION,
+        **bench.model.identity.samples_by,
         "settings": {k: v for k, v in asdict(made).items() if k != "batch_size"},
         "revision": revision_of(bench.model, before.adapter),
         "judge": judge.name,
@@ -140,8 +141,6 @@ def curated(bench: Bench, method: Method, before: Round, report: Report) -> tupl
         "inputs": run_key({"inputs": [[i.id, i.caption, [asdict(q) for q in i.questions]] for i in bench.inputs]}),
         "previous": before.records.stem if before.records is not None else "",
     }
-    if bench.model.identity.sampling:
-        definition["options"] = bench.model.identity.sampling
     path = bench.folder / "records" / f"{run_key(definition)}.parquet"
     if path.is_file():
         return path, read_homologous(path)
