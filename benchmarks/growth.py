@@ -1,4 +1,7 @@
-"""How time and memory grow with pairs, image tokens and batch: measured, fitted by a power law, and drawn."""
+"""How time and memory grow with pairs, image tokens and batch: measured, fitted, and drawn.
+
+Times are fitted by a power law. Memory begins at what the weights and the libraries take, so it is fitted by a line.
+"""
 
 from __future__ import annotations
 
@@ -44,17 +47,17 @@ def run(quick: bool, device: str, figure: Path = FIGURE) -> list[Row]:
     if not quick:
         sizes = [float(n) for n in MEMORY]
         series["peak memory against pairs"] = ("pairs a step", sizes, [peak_memory(n) for n in MEMORY])
-    fits = {name: power_law(xs, ys) for name, (_, xs, ys) in series.items()}
+    fits = {name: (line if is_memory(name) else power_law)(xs, ys) for name, (_, xs, ys) in series.items()}
     if not quick:
         draw_figure(series, fits, figure)
     return [
         Row(
             benchmark="growth",
             subject="organism",
-            what=f"{name}: exponent",
+            what=f"{name}: {'MiB a pair' if is_memory(name) else 'exponent'}",
             ratio=fits[name][1],
             unit="",
-            details={"x": xs, "y": ys, "x_is": label, "factor": fits[name][0]},
+            details={"x": xs, "y": ys, "x_is": label, "start" if is_memory(name) else "factor": fits[name][0]},
         )
         for name, (label, xs, ys) in series.items()
     ]
@@ -98,6 +101,16 @@ def power_law(xs: list[float], ys: list[float]) -> tuple[float, float]:
     return float(np.exp(constant)), float(exponent)
 
 
+def line(xs: list[float], ys: list[float]) -> tuple[float, float]:
+    """Start and slope of y = start + slope * x, least squares."""
+    slope, start = np.polyfit(xs, ys, 1)
+    return float(start), float(slope)
+
+
+def is_memory(name: str) -> bool:
+    return name.startswith("peak memory")
+
+
 def peak_memory(pairs: int) -> float:
     """MiB of a child process that makes one step of `pairs` pairs."""
     command = [sys.executable, "-m", "benchmarks.growth", str(pairs)]
@@ -111,10 +124,19 @@ def draw_figure(series: dict[str, Any], fits: dict[str, tuple[float, float]], pa
     figure = Figure(figsize=(3.2 * len(series), 3), layout="constrained")
     axes: NDArray[Any] = np.atleast_1d(figure.subplots(1, len(series)))
     for axis, (name, (label, xs, ys)) in zip(axes, series.items(), strict=True):
-        factor, exponent = fits[name]
-        axis.loglog(xs, ys, "o", color="black")
-        axis.loglog(xs, factor * np.array(xs) ** exponent, "-", color="tab:blue", label=f"x^{exponent:.2f}")
-        axis.set(title=name, xlabel=label, ylabel="MiB" if "memory" in name else "seconds")
+        start, growth = fits[name]
+        sizes = np.array(xs)
+        fitted = start + growth * sizes if is_memory(name) else start * sizes**growth
+        axis.plot(xs, ys, "o", color="black")
+        told = f"{start:.0f} + {growth:.0f} x" if is_memory(name) else f"x^{growth:.2f}"
+        axis.plot(xs, fitted, "-", color="tab:blue", label=told)
+        if not is_memory(name):
+            axis.set(xscale="log", yscale="log")
+        axis.minorticks_off()
+        axis.set_xticks(xs, [f"{x:g}" for x in xs])
+        if not is_memory(name):
+            axis.set_yticks(ys, [f"{y:.2f}" for y in ys])
+        axis.set(title=name, xlabel=label, ylabel="MiB" if is_memory(name) else "seconds")
         axis.legend(frameon=False)
     figure.savefig(path, format="svg", metadata={"Date": None})
 
