@@ -10,7 +10,7 @@ from bifrons.protocol import Sampling
 
 QUESTIONS, IMAGES, LIMIT = 16, 4, 32
 BAR = 2.0
-REPEATS = {"organism": 9, "slice": 3, "1b": 5}
+REPEATS = {"organism": 25, "slice": 3, "1b": 5}
 
 
 def run(quick: bool, device: str) -> list[Row]:

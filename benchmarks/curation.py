@@ -46,7 +46,7 @@ def run(quick: bool, device: str) -> list[Row]:
     for task, (theirs, ours) in works.items():
         slow, fast = theirs(), ours()
         same = sum(a.id == b.id and sides(a) == sides(b) for a, b in zip(slow, fast, strict=False)) / max(len(slow), 1)
-        taken[task] = paired(theirs, ours, repeats=2 if quick else 3, warm=False)
+        taken[task] = paired(theirs, ours, repeats=2 if quick else 7, warm=False)
         scales[task] = WANTED[task] / max(len(fast), 1)
         details = {"pairs_of_the_sample": len(fast), "pairs_that_are_equal": same, "scaled_by": scales[task]}
         what = f"{task} pairs / item by item"

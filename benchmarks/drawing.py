@@ -16,7 +16,7 @@ from bifrons.protocol import Sampling
 GUIDANCE = 5.0
 BARS = {("organism", 1): 2.5, ("organism", 16): 2.5, ("slice", 1): 1.0, ("slice", 16): 1.3, ("1b", 16): 3.0}
 SIZES = {False: (1, 16), True: (1, 2)}
-REPEATS = {"organism": 9, "slice": 2, "1b": 5}
+REPEATS = {"organism": 15, "slice": 2, "1b": 5}
 
 
 def run(quick: bool, device: str) -> list[Row]:

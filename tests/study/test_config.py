@@ -146,6 +146,14 @@ def test_a_cell_is_run_under_its_own_settings(tmp_path: Path) -> None:
     assert (own.training, own.data, own.evaluation) == (config.training, config.data, config.evaluation)
 
 
+@pytest.mark.parametrize(("training", "beta"), [("", 2.0), ("[training]\nbeta = 0.3", 0.3)])
+def test_a_loss_that_is_varied_has_its_usual_beta(tmp_path: Path, training: str, beta: float) -> None:
+    """Unless the study names one."""
+    config = read_study(written(tmp_path, f"seeds = [0]\n{training}"))
+    varied = config.under("organism", (("training.loss", "simpo"),)).training
+    assert (varied.loss, varied.beta) == ("simpo", beta)
+
+
 def test_a_setting_that_is_the_studys_own_is_no_new_cell(tmp_path: Path) -> None:
     path = written(tmp_path, "seeds = [0]\n[[vary]]\nmethods = ['pcgrad']\nset = {'training.beta' = [0.1]}")
     config = read_study(path)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from short_run import GENERATION, UNDERSTANDING, run
 
+from bifrons.losses import LOSSES, USUAL_BETA
 from bifrons.models.janus.model import JanusModel
 from bifrons.protocol import AdapterSettings, Identity
 from bifrons.records import Task, run_key
@@ -48,6 +49,15 @@ LATER: list[dict[str, Any]] = [
 def test_a_later_setting_away_from_its_default_is_another_run() -> None:
     keys = [key(replace(Recipe(), **settings)) for settings in [{}, *LATER]]
     assert len(set(keys)) == len(keys)
+
+
+def test_beta_left_out_is_the_usual_one_of_the_loss() -> None:
+    """As if it had been given, in the run's key too; a beta that is given stands whatever the loss."""
+    left_out = Recipe(loss_generation="simpo")
+    assert (left_out.beta("understanding"), left_out.beta("generation")) == (0.1, 2.0)
+    assert key(left_out) == key(replace(left_out, beta_understanding=0.1, beta_generation=2.0))
+    assert replace(left_out, beta_generation=0.1).beta("generation") == 0.1
+    assert USUAL_BETA.keys() == LOSSES.keys()
 
 
 def test_accumulation_is_no_part_of_a_run() -> None:

@@ -43,8 +43,12 @@ def align(
         ),
     ] = "dpo",
     beta: Annotated[
-        str, typer.Option(help="How far the policy may leave the reference: less is further. `0.1`, or `0.1,0.3`.")
-    ] = "0.1",
+        str | None,
+        typer.Option(
+            help="How far the policy may leave the reference: less is further. `0.1`, or `0.1,0.3`; without it the "
+            "loss's usual one: 0.1, of `simpo` 2, of `dpo_length_normalized` 5."
+        ),
+    ] = None,
     paired: Annotated[
         bool, typer.Option("--paired", help="Record i of both files in the same step (homologous pairs).")
     ] = False,
@@ -81,7 +85,8 @@ def align(
     from bifrons.records import read_pairs
     from bifrons.training import align as train
 
-    betas, losses = [number("--beta", text) for text in two("--beta", beta)], two("--loss", loss)
+    losses = two("--loss", loss)
+    betas = [None, None] if beta is None else [number("--beta", text) for text in two("--beta", beta)]
     run = train(
         loaded(model, dtype, option),
         understanding=None if understanding is None else read_pairs(understanding),  # type: ignore[arg-type]

@@ -86,6 +86,15 @@ LOSSES: dict[str, Callable[..., Tensor]] = {
     "kto_pair": of_kto_pair,
     "simpo": of_simpo,
 }
+USUAL_BETA: dict[str, float] = {  # where a sum is 0.1 to DPO, a mean over tokens needs more for the same pull
+    "dpo": 0.1,
+    "dpo_length_normalized": 5.0,  # Tulu 3
+    "dpo_sft": 0.1,
+    "ipo": 0.1,
+    "ipo_per_token": 0.1,
+    "kto_pair": 0.1,
+    "simpo": 2.0,  # the least of SimPO's own
+}
 LOSS_SETTINGS: dict[str, tuple[str, ...]] = {"dpo_sft": ("sft_weight",), "simpo": ("gamma",)}
 
 

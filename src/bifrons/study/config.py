@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bifrons.claims.rules import Claim
-from bifrons.losses import LOSSES
+from bifrons.losses import LOSSES, USUAL_BETA
 from bifrons.sources import Source
 from bifrons.sources.choose import SourceName
 from bifrons.strategies import PAPER, STRATEGIES
@@ -57,12 +57,17 @@ class DataSection(Section):
         return Source(**{key: getattr(self, key) for key in SOURCE_KEYS})
 
 
+def usual_beta(training: dict[str, Any]) -> float:
+    return USUAL_BETA.get(training.get("loss", "dpo"), USUAL_BETA["dpo"])
+
+
 class TrainingSection(Section):
     """Settings of `bifrons.align` that all methods share."""
 
     steps: Positive = 1000
     pairs_per_step: Positive = 1
-    beta: Annotated[float, Field(gt=0)] = 0.1
+    loss: str = "dpo"  # of both tasks, a name of `losses.LOSSES`
+    beta: Annotated[float, Field(gt=0, default_factory=usual_beta)]  # unset, the usual one of the loss
     learning_rate: Annotated[float, Field(gt=0)] = 5e-6
     weight_decay: Annotated[float, Field(ge=0)] = 0.01
     clip: Annotated[float, Field(gt=0)] = 1.0
@@ -71,7 +76,6 @@ class TrainingSection(Section):
     alpha: Annotated[float, Field(gt=0)] = 128.0
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.05
     full: bool = False  # the projections themselves instead of an adapter: rank, alpha and dropout then mean nothing
-    loss: str = "dpo"  # of both tasks, a name of `losses.LOSSES`
     interval: Positive | None = None  # K of gradient weighting; unset, the length of the run decides
     coupling: Literal["sum", "product"] = "sum"  # of the two losses, as in `training.Recipe`, and so the next two
     paired: bool = False  # pair i of both files in the same step
@@ -192,10 +196,10 @@ class StudyConfig(Section):
 
     def under(self, model: str, setting: Setting) -> StudyConfig:
         """This study for one model and with these settings instead of its own; dotted keys."""
-        values = self.model_dump(exclude={"vary", "claims"}) | {"model": model, "models": ()}
+        values = self.model_dump(exclude={"vary", "claims"}, exclude_unset=True) | {"model": model, "models": ()}
         for key, value in setting:
             section, _, name = key.partition(".")
-            values[section][name] = value
+            values.setdefault(section, {})[name] = value
         return StudyConfig.model_validate(values)
 
 

@@ -132,7 +132,7 @@ def objectives(
             )
             for task, own in data.items()
         }
-        both = (found["understanding"], found["generation"], recipe.beta_understanding, recipe.beta_generation)
+        both = (found["understanding"], found["generation"], *map(recipe.beta, TASKS))
         joint = pair_product(*both)
         slopes = dict(zip(TASKS, product_slopes(*both), strict=True))
     return {task: part_in_product(slopes[task], joint) for task in data}

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from bifrons.losses import PreferenceLoss, make_loss
+from bifrons.losses import USUAL_BETA, PreferenceLoss, make_loss
 from bifrons.protocol import AdapterSettings, Identity
 from bifrons.records import Task
 from bifrons.strategies import STRATEGIES, Strategy, default_interval, make_strategy
@@ -29,7 +29,8 @@ class Recipe:
 
     `strategy` is a name, `module:function`, or a Strategy of your own; `strategy_settings` go to the named one.
     `clip_mode` clips LoRA and head together ("joint") or apart ("separate"). `interval` None lets the length of the run
-    decide. A loss is a name of `losses.LOSSES` for each task, with settings of its own. `coupling` "sum" weighs the two
+    decide. A loss is a name of `losses.LOSSES` for each task, with settings of its own; beta None is the loss's usual one
+    (`losses.USUAL_BETA`: 0.1 for DPO). `coupling` "sum" weighs the two
     losses; "product" is HermesFlow's Eq. 6, -log sigmoid(D_U D_G), and is degenerate (see `losses.product`). With
     `paired`, record i of both lists comes in the same step. `pairs_per_step` counts an optimizer step's pairs a task
     over all processes; `accumulate` cuts a process's share into that many micro-batches to save memory, which is not
@@ -40,8 +41,8 @@ class Recipe:
     strategy_settings: dict[str, float] = field(default_factory=dict)
     steps: int = 1000
     pairs_per_step: int = 1
-    beta_understanding: float = 0.1
-    beta_generation: float = 0.1
+    beta_understanding: float | None = None
+    beta_generation: float | None = None
     loss_understanding: str = "dpo"
     loss_generation: str = "dpo"
     loss_settings_understanding: dict[str, float] = field(default_factory=dict)
@@ -61,8 +62,9 @@ class Recipe:
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it has to be at least 1")
         for name in ("beta_understanding", "beta_generation", "learning_rate", "clip"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} is {getattr(self, name)}; it has to be above 0")
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise ValueError(f"{name} is {value}; it has to be above 0")
         if self.clip_mode not in ("joint", "separate"):
             raise ValueError(f"clip_mode is {self.clip_mode!r}; it is 'joint' or 'separate'")
         if self.coupling not in ("sum", "product"):
@@ -102,6 +104,7 @@ class Recipe:
         values = asdict(self) | {"strategy": self.strategy_name, "resolved_strategy": described(self.make())}
         values = without_later_defaults(self, values, FIRST)
         values.pop("accumulate", None)  # who computes a pair, and when, is no part of a run
+        values |= {f"beta_{task}": self.beta(task) for task in TASKS}
         values["adapter"] = without_later_defaults(self.adapter, values["adapter"], FIRST_OF_ADAPTER)
         own = STRATEGIES.get(self.strategy_name) is None
         return {
@@ -112,7 +115,8 @@ class Recipe:
         }
 
     def beta(self, task: Task) -> float:
-        return self.beta_understanding if task == "understanding" else self.beta_generation
+        own = self.beta_understanding if task == "understanding" else self.beta_generation
+        return USUAL_BETA.get(self.loss_name(task), USUAL_BETA["dpo"]) if own is None else own
 
     def loss_name(self, task: Task) -> str:
         return self.loss_understanding if task == "understanding" else self.loss_generation

@@ -168,7 +168,7 @@ class Decoder:
         filled = made.filled = self.filled
         for new, old in ((made.keys_BKTE, self.keys_BKTE), (made.values_BKTE, self.values_BKTE)):
             for into, of in zip(new, old, strict=True):
-                into[:, :, :filled] = of[:, :, :filled].index_select(0, rows)
+                torch.index_select(of[:, :, :filled], 0, rows, out=into[:, :, :filled])
         made.padded = self.padded
         made.hidden_BT[:, :filled] = self.hidden_BT[rows, :filled]
         made.bias_BT[:, :filled] = self.bias_BT[rows, :filled]

@@ -27,6 +27,9 @@ class Prompts:
             raise ValueError(
                 f"the processor's image token has id {placeholder}, the model's configuration says {image_token_id}"
             )
+        image: str = processor.replace_image_token({}, 0)
+        self.places = image.count(processor.image_token)
+        self.short_image = image.replace(processor.image_token * self.places, processor.image_token)
         self.special = (processor.image_token, processor.image_start_token, processor.image_end_token)
         self.system = DEFAULT_SYSTEM_PROMPT if processor.use_default_system_prompt else ""
         self.lead = self.answer_lead()
@@ -64,8 +67,9 @@ class Prompts:
         """
         self.check(question)
         text = self.rendered([{"type": "image"}, {"type": "text", "text": question}])
-        one = self.processor.replace_image_token({}, 0)
-        return self.ids(self.system + text.replace(self.processor.image_token, one))
+        ids = self.ids(self.system + text.replace(self.processor.image_token, self.short_image))
+        place = ids.index(self.image_id)  # widened as ids: a tokenizer takes long over hundreds of equal placeholders
+        return [*ids[:place], *[self.image_id] * self.places, *ids[place + 1 :]]
 
     def generation(self, prompt: str) -> list[int]:
         """A user's turn with a prompt, up to and including the begin-of-image token, without a system prompt.
