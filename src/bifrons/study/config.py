@@ -67,7 +67,7 @@ class TrainingSection(Section):
     steps: Positive = 1000
     pairs_per_step: Positive = 1
     loss: str = "dpo"  # of both tasks, a name of `losses.LOSSES`
-    beta: Annotated[float, Field(gt=0, default_factory=usual_beta)]  # unset, the usual one of the loss
+    beta: Annotated[float, Field(gt=0)] = Field(default_factory=usual_beta)  # unset, the usual one of the loss
     learning_rate: Annotated[float, Field(gt=0)] = 5e-6
     weight_decay: Annotated[float, Field(ge=0)] = 0.01
     clip: Annotated[float, Field(gt=0)] = 1.0
