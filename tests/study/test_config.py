@@ -154,6 +154,15 @@ def test_a_loss_that_is_varied_has_its_usual_beta(tmp_path: Path, training: str,
     assert (varied.loss, varied.beta) == ("simpo", beta)
 
 
+def test_a_beta_beside_a_loss_is_named(tmp_path: Path) -> None:
+    varied = "set = {'training.loss' = 'simpo', 'training.beta' = [0.1, 2.0]}"
+    path = written(tmp_path, f"seeds = [0]\nmethods = ['pcgrad']\n[[vary]]\nmethods = ['pcgrad']\n{varied}")
+    config = read_study(path)
+    cells = [cell for cell in cells_of(config) if cell.setting]
+    assert [dict(cell.shown) for cell in cells] == [{"loss": "simpo", "beta": 0.1}, {"loss": "simpo", "beta": 2.0}]
+    assert [config.under("organism", cell.setting).training.beta for cell in cells] == [0.1, 2.0]
+
+
 def test_a_setting_that_is_the_studys_own_is_no_new_cell(tmp_path: Path) -> None:
     path = written(tmp_path, "seeds = [0]\n[[vary]]\nmethods = ['pcgrad']\nset = {'training.beta' = [0.1]}")
     config = read_study(path)

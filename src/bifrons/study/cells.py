@@ -83,8 +83,12 @@ def varied_cells(config: StudyConfig, model: str) -> list[Cell]:
 
 
 def differing(config: StudyConfig, setting: Setting) -> Setting:
-    """The settings that are not the study's own."""
-    return tuple((key, value) for key, value in setting if value != own(config, key))
+    """The settings that are not the study's own, or would not be beside the others: a loss brings its own beta."""
+
+    def without(key: str) -> StudyConfig:
+        return config.under(config.model, tuple(other for other in setting if other[0] != key))
+
+    return tuple((k, v) for k, v in setting if v != own(config, k) or v != own(without(k), k))
 
 
 def own(config: StudyConfig, key: str) -> Value | None:
