@@ -86,7 +86,7 @@ def method_lines(history: History) -> list[str]:
     losses = {task: record.get(f"loss_{task}") for task in ("understanding", "generation")}
     said = [f"{loss:.4f} {task}" for task, loss in losses.items() if loss is not None]
     if said:
-        lines += [f"Loss at the end, mean of the last steps: {', '.join(said)} (ln 2 = 0.6931 is untrained)."]
+        lines += [f"Loss at the end, mean of the last steps: {', '.join(said)} (an untrained DPO has ln 2 = 0.6931)."]
     return lines
 
 

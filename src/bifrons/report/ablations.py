@@ -56,7 +56,7 @@ def table(study: Study, results: Results, keys: tuple[str, ...], variants: list[
             for metric in metrics
             for line in lines
         ),
-        notes=(*reasons.notes, Note("", "A final loss is the mean over seeds; ln 2 = 0.6931 is untrained.")),
+        notes=(*reasons.notes, Note("", "A final loss is the mean over seeds; an untrained DPO has ln 2 = 0.6931.")),
     )
 
 

@@ -32,9 +32,9 @@ class Recipe:
     decide. A loss is a name of `losses.LOSSES` for each task, with settings of its own; beta None is its usual one
     (`losses.USUAL_BETA`, 0.1 for DPO). `coupling` "sum" weighs the two losses; "product" is HermesFlow's Eq. 6,
     -log sigmoid(D_U D_G), and is degenerate (see `losses.product`). With `paired`, record i of both lists comes in the
-    same step. `pairs_per_step` counts an optimizer step's pairs a task
-    over all processes; `accumulate` cuts a process's share into that many micro-batches to save memory, which is not
-    part of the run. With dropout every pair is one anyway.
+    same step. `pairs_per_step` counts an optimizer step's pairs a task over all processes; `accumulate` cuts a
+    process's share into that many micro-batches to save memory, which is not part of the run. With dropout every pair
+    is one anyway.
     """
 
     strategy: str | Strategy = "gradient_weighted"
