@@ -76,7 +76,7 @@ def test_the_card_says_what_the_records_say(tmp_path: Path) -> None:
         "Method: `pcgrad`, seed 1.",
         "steps 2, learning_rate 0.0003",
         "1.500 understanding, 0.500 generation",
-        "0.5000 understanding (ln 2",
+        "0.5000 understanding (an untrained DPO has ln 2",
         "Data, understanding: 1300 pairs.",
         "Data, generation: 288 pairs, from mine.parquet.",
         "| VQA score | 2.5 | 2.25 to 2.75 | 60 | +0.125 | -0.1 to 0.35 |",
