@@ -46,7 +46,7 @@ def align(
         str | None,
         typer.Option(
             help="How far the policy may leave the reference: less is further. `0.1`, or `0.1,0.3`; without it the "
-            "loss's usual one: 0.1, of `simpo` 2, of `dpo_length_normalized` 5."
+            "loss's usual one: 0.1, of `simpo` 2, of `dpo_length_normalized` and `ipo_per_token` 5."
         ),
     ] = None,
     paired: Annotated[

@@ -7,7 +7,7 @@ from bifrons.losses.kto import kto_pair
 from bifrons.losses.length_normalized import dpo_length_normalized, margins_per_token
 from bifrons.losses.product import pair_product, product_slopes
 from bifrons.losses.simpo import simpo
-from bifrons.losses.table import LOSS_SETTINGS, LOSSES, USUAL_BETA, PreferenceLoss, Responses, make_loss
+from bifrons.losses.table import LOSS_SETTINGS, LOSSES, USUAL_BETA, PreferenceLoss, Responses, make_loss, usual_beta
 
 __all__ = [
     "LOSSES",
@@ -26,4 +26,5 @@ __all__ = [
     "pair_product",
     "product_slopes",
     "simpo",
+    "usual_beta",
 ]

@@ -91,11 +91,16 @@ USUAL_BETA: dict[str, float] = {  # where a sum is 0.1 to DPO, a mean over token
     "dpo_length_normalized": 5.0,  # Tulu 3
     "dpo_sft": 0.1,
     "ipo": 0.1,
-    "ipo_per_token": 0.1,
+    "ipo_per_token": 5.0,  # (ours): a target of 0.1 nats a token
     "kto_pair": 0.1,
     "simpo": 2.0,  # the least of SimPO's own
 }
 LOSS_SETTINGS: dict[str, tuple[str, ...]] = {"dpo_sft": ("sft_weight",), "simpo": ("gamma",)}
+
+
+def usual_beta(loss: str) -> float:
+    """The beta of a loss where none is given; DPO's for a name that is not in the table."""
+    return USUAL_BETA.get(loss, USUAL_BETA["dpo"])
 
 
 def make_loss(name: str, beta: float, **settings: float) -> PreferenceLoss:

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bifrons.claims.rules import Claim
-from bifrons.losses import LOSSES, USUAL_BETA
+from bifrons.losses import LOSSES, usual_beta
 from bifrons.sources import Source
 from bifrons.sources.choose import SourceName
 from bifrons.strategies import PAPER, STRATEGIES
@@ -57,17 +57,15 @@ class DataSection(Section):
         return Source(**{key: getattr(self, key) for key in SOURCE_KEYS})
 
 
-def usual_beta(training: dict[str, Any]) -> float:
-    return USUAL_BETA.get(training.get("loss", "dpo"), USUAL_BETA["dpo"])
-
-
 class TrainingSection(Section):
     """Settings of `bifrons.align` that all methods share."""
 
     steps: Positive = 1000
     pairs_per_step: Positive = 1
     loss: str = "dpo"  # of both tasks, a name of `losses.LOSSES`
-    beta: Annotated[float, Field(gt=0)] = Field(default_factory=usual_beta)  # unset, the usual one of the loss
+    beta: Annotated[float, Field(gt=0)] = Field(  # unset, the usual one of the loss
+        default_factory=lambda training: usual_beta(training.get("loss", "dpo"))
+    )
     learning_rate: Annotated[float, Field(gt=0)] = 5e-6
     weight_decay: Annotated[float, Field(ge=0)] = 0.01
     clip: Annotated[float, Field(gt=0)] = 1.0

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from bifrons.losses import USUAL_BETA, PreferenceLoss, make_loss
+from bifrons.losses import PreferenceLoss, make_loss, usual_beta
 from bifrons.protocol import AdapterSettings, Identity
 from bifrons.records import Task
 from bifrons.strategies import STRATEGIES, Strategy, default_interval, make_strategy
@@ -116,7 +116,7 @@ class Recipe:
 
     def beta(self, task: Task) -> float:
         own = self.beta_understanding if task == "understanding" else self.beta_generation
-        return USUAL_BETA.get(self.loss_name(task), USUAL_BETA["dpo"]) if own is None else own
+        return usual_beta(self.loss_name(task)) if own is None else own
 
     def loss_name(self, task: Task) -> str:
         return self.loss_understanding if task == "understanding" else self.loss_generation
