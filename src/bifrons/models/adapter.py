@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import Parameter
 
 from bifrons.gradients import SharedParameter
+from bifrons.models.lora import lean
 from bifrons.protocol import AdapterSettings
 from bifrons.records import read_json, write_json
 
@@ -97,6 +98,7 @@ def prepared(wrapped: Any) -> PeftModel:
     for module in dropouts(wrapped):
         module.p = 0.0
     let_copies_speak_the_bodys_dtype(wrapped)
+    lean(wrapped)
     wrapped.train()  # dropout is switched by its p, never by eval()
     assert_frozen(wrapped)
     return wrapped

@@ -51,9 +51,9 @@ class Trainable:
         return dict(zip(self.names, self.all, strict=True))
 
     def optimizer(self, recipe: Recipe) -> torch.optim.AdamW:
-        """On a CPU the fused one: one pass over a tensor instead of a dozen, and no copies of it beside it."""
+        """The fused one: one pass over a tensor instead of a dozen, and no copies of it beside it."""
         groups = [{"params": own} for own in (self.shared, self.head) if own]
-        fused = True if all(p.device.type == "cpu" for p in self.all) else None
+        fused = True if all(p.device.type in ("cpu", "cuda") for p in self.all) else None
         return torch.optim.AdamW(groups, lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=fused)
 
     def take(self, processes: Processes) -> TaskGradient:

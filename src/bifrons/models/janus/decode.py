@@ -64,11 +64,11 @@ class Body:
 
 
 def normaliser(module: Any) -> Callable[[Tensor], Tensor]:
-    """RMSNorm (Zhang and Sennrich 2019): the module itself below fp32, where its roundings count; in fp32 five calls
-    instead of torch's ten, since calls are what a small network spends its time on.
+    """RMSNorm (Zhang and Sennrich 2019): the module itself below fp32, where its roundings count, and on a GPU; in fp32
+    five calls instead of torch's ten, since calls are what a small network spends its time on.
     """
     weight = module.weight
-    if weight.dtype != torch.float32:
+    if weight.dtype != torch.float32 or weight.is_cuda:
         return module
     width = weight.shape[0]
     scale = weight * width**0.5
@@ -84,13 +84,14 @@ def normaliser(module: Any) -> Callable[[Tensor], Tensor]:
 class Decoder:
     """A batch of rows of the language model with a static key-value cache, of which only the filled part is read."""
 
-    def __init__(self, body: Body, rows: int, room: int) -> None:
+    def __init__(self, body: Body, rows: int, room: int, *, clean: bool = False) -> None:
         self.body = body
         self.rows, self.room, self.filled = rows, room, 0
         shape = (rows, body.key_heads, room, body.width)
         options: dict[str, Any] = {"dtype": body.dtype, "device": body.device}
-        self.keys_BKTE = [torch.empty(shape, **options) for _ in body.layers]
-        self.values_BKTE = [torch.empty(shape, **options) for _ in body.layers]
+        buffer = torch.zeros if clean else torch.empty
+        self.keys_BKTE = [buffer(shape, **options) for _ in body.layers]
+        self.values_BKTE = [buffer(shape, **options) for _ in body.layers]
         self.cosine_TE, self.sine_TE = body.rotary(room)
         self.padded = False  # with no padding in any row there is no mask, and every row is as long as the cache
         self.hidden_BT = torch.zeros(rows, room, dtype=torch.bool, device=body.device)
@@ -114,7 +115,8 @@ class Decoder:
             itself = torch.eye(stop, dtype=torch.bool, device=valid_BL.device)[start:]  # padding: else a row of no keys
             mask = ((seen & ~self.hidden_BT[:, None, :stop]) | itself)[:, None]
         cosine, sine = self.cosine_TE[places][:, :, None], self.sine_TE[places][:, :, None]
-        states = self.forward(embeds_BLD, cosine, sine, mask, asked=0 if goes_on else 1)
+        self.filled = stop
+        states = self.forward(embeds_BLD, cosine, sine, mask, slice(start, stop), stop, asked=0 if goes_on else 1)
         self.lengths_B = self.lengths_B + valid_BL.sum(dim=1)
         return states if goes_on else states[:, 0]
 
@@ -126,23 +128,52 @@ class Decoder:
             mask = self.bias_BT[:, None, None, : self.filled + 1]
         else:
             cosine, sine, mask = self.cosine_TE[self.filled], self.sine_TE[self.filled], None
-        states = self.forward(embeds_BD[:, None], cosine, sine, mask, asked=1)
+        start, self.filled = self.filled, self.filled + 1
+        states = self.forward(embeds_BD[:, None], cosine, sine, mask, slice(start, start + 1), start + 1, asked=1)
         self.lengths_B += 1
         return states[:, 0]
 
-    def forward(self, states_BLD: Tensor, cosine: Tensor, sine: Tensor, mask: Tensor | None, *, asked: int) -> Tensor:
-        """The states of the last `asked` tokens, 0 or 1: of the others the last layer's keys and values are enough."""
+    def step_at(self, embeds_BD: Tensor, place_1: Tensor, reach: int) -> Tensor:
+        """`step` at a place that a tensor says, [1], so that the same calls serve any place before `reach`.
+
+        For a decoder that is `clean`, after `hide_unread`.
+        """
+        self.bias_BT.index_fill_(1, place_1, 0.0)
+        cosine, sine = self.cosine_TE[self.lengths_B], self.sine_TE[self.lengths_B]
+        mask = self.bias_BT[:, None, None, :reach]
+        states = self.forward(
+            embeds_BD[:, None], cosine[:, None, None], sine[:, None, None], mask, place_1, reach, asked=1
+        )
+        self.lengths_B += 1
+        return states[:, 0]
+
+    def hide_unread(self) -> None:
+        self.bias_BT[:, self.filled :] = float("-inf")
+
+    def forward(
+        self,
+        states_BLD: Tensor,
+        cosine: Tensor,
+        sine: Tensor,
+        mask: Tensor | None,
+        place: slice | Tensor,
+        reach: int,
+        *,
+        asked: int,
+    ) -> Tensor:
+        """The states of the last `asked` tokens, 0 or 1: of the others the last layer's keys and values are enough.
+
+        Keys and values are written at `place`, and the first `reach` are read.
+        """
         body = self.body
         rows, length, _ = states_BLD.shape
-        start, stop = self.filled, self.filled + length
-        self.filled = stop
         turned = body.heads + body.key_heads
         for layer, keys, values in zip(body.layers, self.keys_BKTE, self.values_BKTE, strict=True):
             mixed = layer.read.together(layer.before_attention(states_BLD)).view(rows, length, -1, body.width)
             queries_keys = rotate(mixed[:, :, :turned], cosine, sine).transpose(1, 2)
             queries = queries_keys[:, : body.heads]
-            keys[:, :, start:stop] = queries_keys[:, body.heads :]
-            values[:, :, start:stop] = mixed[:, :, turned:].transpose(1, 2)
+            put(keys, place, queries_keys[:, body.heads :])
+            put(values, place, mixed[:, :, turned:].transpose(1, 2))
             if layer is body.layers[-1] and length > asked:
                 states_BLD, queries = states_BLD[:, length - asked :], queries[:, :, length - asked :]
                 mask = None if mask is None else mask[:, :, length - asked :]
@@ -150,8 +181,8 @@ class Decoder:
                     return states_BLD
             attended = scaled_dot_product_attention(
                 queries,
-                keys[:, :, :stop],
-                values[:, :, :stop],
+                keys[:, :, :reach],
+                values[:, :, :reach],
                 attn_mask=mask,
                 is_causal=queries.shape[2] > 1 and mask is None,
                 enable_gqa=body.heads != body.key_heads,
@@ -165,15 +196,25 @@ class Decoder:
         serves all its samples, and rows that are not named leave.
         """
         made = Decoder(self.body, len(rows), room)
-        filled = made.filled = self.filled
-        for new, old in ((made.keys_BKTE, self.keys_BKTE), (made.values_BKTE, self.values_BKTE)):
-            for into, of in zip(new, old, strict=True):
-                torch.index_select(of[:, :, :filled], 0, rows, out=into[:, :, :filled])
-        made.padded = self.padded
-        made.hidden_BT[:, :filled] = self.hidden_BT[rows, :filled]
-        made.bias_BT[:, :filled] = self.bias_BT[rows, :filled]
-        made.lengths_B = self.lengths_B[rows]
+        made.take(self, rows)
         return made
+
+    def take(self, other: Decoder, rows: Tensor) -> None:
+        """Begin with what these rows of another decoder have read."""
+        filled = self.filled = other.filled
+        for into, of in zip((*self.keys_BKTE, *self.values_BKTE), (*other.keys_BKTE, *other.values_BKTE), strict=True):
+            torch.index_select(of[:, :, :filled], 0, rows, out=into[:, :, :filled])
+        self.padded = other.padded
+        self.hidden_BT[:, :filled] = other.hidden_BT[rows, :filled]
+        self.bias_BT[:, :filled] = other.bias_BT[rows, :filled]
+        self.lengths_B.copy_(other.lengths_B[rows])
+
+
+def put(cache_BKTE: Tensor, place: slice | Tensor, new_BKLE: Tensor) -> None:
+    if isinstance(place, slice):
+        cache_BKTE[:, :, place] = new_BKLE
+    else:
+        cache_BKTE.index_copy_(2, place, new_BKLE)
 
 
 def rotate(states: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:

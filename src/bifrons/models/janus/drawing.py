@@ -11,6 +11,7 @@ from torch import Tensor
 from bifrons.models.janus.decode import Body, Decoder
 from bifrons.models.janus.projections import Maps
 from bifrons.models.janus.prompts import Prompts
+from bifrons.models.janus.replay import Replay
 from bifrons.models.sampling import batches, choose, guided, left_padded, uniforms
 from bifrons.protocol import Sampling
 
@@ -32,8 +33,8 @@ def draw_codes(
     """
     images = min(sampling.batch_size, len(asked))
     body = Body(core.language_model, images * (2 if guidance > 1 else 1))
-    head = CodeHead(core.generation_head, images)
-    embed_codes = code_embedder(core, body)
+    step = Step(CodeHead(core.generation_head, images), code_embedder(core, body), guidance, sampling.temperature)
+    replays: dict[int, Replay] = {}  # by the rows of a batch: the last one may have fewer
     made: dict[int, tuple[int, ...]] = {}
     for chosen, names in batches([len(ids) for ids in asked], sampling, report):
         rows = [tuple(asked[i]) for i in chosen]
@@ -44,17 +45,43 @@ def draw_codes(
         reader = Decoder(body, len(different), ids.shape[1])
         index = torch.tensor([different.index(row) for row in rows], device=body.device)
         hidden = reader.read(body.embed(ids.to(body.device)), valid.to(body.device))[index]
-        decoder = reader.continued(index, ids.shape[1] + length)
         noise = uniforms(sampling.seed, names, length).to(body.device)
-        codes = torch.zeros(len(chosen), length, dtype=torch.long, device=body.device)
-        for position in range(length):
-            code = choose(head(hidden, guidance), sampling.temperature, noise[:, position])
-            codes[:, position] = code
-            if position + 1 < length:
-                states = embed_codes(code)
-                hidden = decoder.step(states if guidance == 1 else torch.cat((states, states)))
+        if body.device.type == "cuda":
+            longest = max(map(len, asked))
+            replay = replays.get(len(chosen)) or Replay(body, step, len(index), longest, noise)
+            replays[len(chosen)] = replay
+            codes = replay.draw(hidden, reader, index, noise)
+        else:
+            codes = step.draw(hidden, reader.continued(index, ids.shape[1] + length), noise)
         made |= dict(zip(chosen, map(tuple, codes.tolist()), strict=True))
     return [made[i] for i in range(len(asked))]
+
+
+class Step:
+    """From the hidden state before a code, [rows, width], to the code, [images], and on to the next state."""
+
+    def __init__(
+        self, head: CodeHead, embed_codes: Callable[[Tensor], Tensor], guidance: float, temperature: float
+    ) -> None:
+        self.head, self.embed_codes = head, embed_codes
+        self.guidance, self.temperature = guidance, temperature
+
+    def choose(self, hidden: Tensor, noise: Tensor) -> Tensor:
+        return choose(self.head(hidden, self.guidance), self.temperature, noise)
+
+    def embed(self, code: Tensor) -> Tensor:
+        """What each row reads next: with guidance both halves read the same code."""
+        states = self.embed_codes(code)
+        return states if self.guidance == 1 else torch.cat((states, states))
+
+    def draw(self, hidden: Tensor, decoder: Decoder, noise: Tensor) -> Tensor:
+        """Codes [images, length] for noise of that shape."""
+        codes = torch.zeros(noise.shape, dtype=torch.long, device=noise.device)
+        for position in range(noise.shape[1]):
+            codes[:, position] = code = self.choose(hidden, noise[:, position])
+            if position + 1 < noise.shape[1]:
+                hidden = decoder.step(self.embed(code))
+        return codes
 
 
 class CodeHead:

@@ -18,6 +18,7 @@ from bifrons.models.janus.forward import hidden_at, register_with_shards
 from bifrons.models.janus.merging import save_merged
 from bifrons.models.janus.packing import CODE, FEATURE, Packed, pack_generation, pack_understanding
 from bifrons.models.janus.prompts import PROMPT_VERSION, Prompts
+from bifrons.models.norm import fuse_norms
 from bifrons.models.pictures import Picture, to_image
 from bifrons.models.size import recompute_activations, shard_layers
 from bifrons.models.target_log_probs import target_log_probs
@@ -45,6 +46,7 @@ class JanusModel(TokenModel):
         network.model.generation_head.float()
         super().__init__(network, SITES, identity)
         self.core = network.model  # transformers' JanusModel; PEFT wraps its parts in place
+        fuse_norms(self.core.language_model)
         self.processor = processor
         self.prompts = Prompts(processor, network.config.image_token_id)
         self._features: dict[str, Tensor] = {}

@@ -23,7 +23,8 @@ PACKED_ROWS = range(8, 65)  # rows of a step for which packing was faster; fewer
 
 @dataclass(frozen=True, slots=True)
 class Projection:
-    """x W' + b, and where `down` and `up` are given, the scaled low-rank update beside it, in fp32 as in training.
+    """x W' + b, and where `down` and `up` are given, the scaled low-rank update, in the precision that training has: in
+    bfloat16 for a weight in bfloat16, else beside it in fp32.
 
     Shapes: `weight` [out, in], `bias` [out], `down` [ranks, in], `up` [out, ranks]. `packed` is the weight in oneDNN's
     layout.
@@ -41,6 +42,9 @@ class Projection:
         else:
             made = linear(states, self.weight, self.bias)
         if self.down is None or self.up is None:
+            return made
+        if self.down.dtype == made.dtype == torch.bfloat16:
+            made.flatten(0, -2).addmm_(linear(states, self.down).flatten(0, -2), self.up.T)
             return made
         return (made + linear(linear(states.float(), self.down), self.up)).to(made.dtype)
 
@@ -62,7 +66,12 @@ def projection_of(module: Any) -> Projection | None:
     lora: Any = module
     down = torch.cat([lora.lora_A[name].weight for name in active])
     up = torch.cat([lora.lora_B[name].weight * lora.scaling[name] for name in active], dim=1)
-    return Projection(base.weight, base.bias, down, up)
+    dtype = low_rank_dtype(base.weight)
+    return Projection(base.weight, base.bias, down.to(dtype), up.to(dtype))
+
+
+def low_rank_dtype(weight: Tensor) -> torch.dtype:
+    return torch.bfloat16 if weight.dtype == torch.bfloat16 else torch.float32
 
 
 def stacked(maps: Sequence[Projection]) -> Projection:
@@ -73,10 +82,10 @@ def stacked(maps: Sequence[Projection]) -> Projection:
     bias = torch.cat(given) if given else None
     if all(each.down is None for each in maps):
         return Projection(weight, bias)
-    none = weight.new_zeros(0, weight.shape[1], dtype=torch.float32)
+    none = weight.new_zeros(0, weight.shape[1], dtype=low_rank_dtype(weight))
     downs = [none if each.down is None else each.down for each in maps]
     ups = [each.weight.new_zeros(each.weight.shape[0], 0) if each.up is None else each.up for each in maps]
-    down, up = torch.cat(downs), torch.block_diag(*[each.float() for each in ups])
+    down, up = torch.cat(downs), torch.block_diag(*[each.to(none.dtype) for each in ups])
     if weight.dtype == torch.float32:
         return Projection(torch.addmm(weight, up, down), bias)
     return Projection(weight, bias, down, up)

@@ -1,0 +1,84 @@
+"""LoRA on a body in bfloat16, in the body's own precision and without a copy of what goes in or comes out.
+
+PEFT casts a layer's input to fp32, takes two fp32 products and adds them to the output in fp32: six passes over memory
+that take as long on a GPU as the layer itself, and an fp32 input of every projection that is kept for the backward.
+Here the low-rank product is added by the second product itself. What is lost is less than the rounding of the output to
+bfloat16, which both have. Parameters and their gradients stay in fp32.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from peft import PeftModel
+from peft.tuners.lora import Linear as LoraLinear
+from torch import Tensor, nn
+from torch.autograd import Function
+from torch.autograd.function import once_differentiable
+from torch.nn.functional import linear
+
+# N tokens (any leading shape flattened), I inputs, O outputs, K rank
+
+
+def lean(wrapped: PeftModel) -> None:
+    """Let every plain LoRA layer whose base is in bfloat16 compute as this file says; the weights are not touched."""
+    for module in wrapped.modules():
+        if type(module) is LoraLinear and module.get_base_layer().weight.dtype == torch.bfloat16:
+            module.__class__ = LeanLora
+
+
+class LeanLora(LoraLinear):
+    """PEFT's layer, which also does what is not plain: dropout, merged or several adapters, variants."""
+
+    def forward(self, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        name = self.plain_adapter()
+        if name is None or args or kwargs or x.dtype != torch.bfloat16:
+            return super().forward(x, *args, **kwargs)
+        base: Any = self.get_base_layer()
+        down, up = self.lora_A[name].weight, self.lora_B[name].weight
+        flat_NI = x.reshape(-1, x.shape[-1])
+        made_NO = LowRank.apply(flat_NI, base.weight, base.bias, down, up, float(self.scaling[name]))
+        return made_NO.view(*x.shape[:-1], -1)  # type: ignore[union-attr]
+
+    def plain_adapter(self) -> str | None:
+        """The one active adapter, where nothing stands between it and two products."""
+        active = [name for name in self.active_adapters if name in self.lora_A]
+        if self.disable_adapters or self.merged or len(active) != 1 or active[0] in self.lora_variant:
+            return None
+        (name,) = active
+        dropout, up = self.lora_dropout[name], self.lora_B[name]
+        drops = isinstance(dropout, nn.Dropout) and dropout.p > 0
+        return None if drops or up.bias is not None or type(self.get_base_layer()) is not nn.Linear else name
+
+
+class LowRank(Function):
+    """x W' + b + s (x A') B', with W and b frozen and in x's dtype, A and B in fp32."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, x_NI: Tensor, weight_OI: Tensor, bias_O: Tensor | None, down_KI: Tensor, up_OK: Tensor, scale: float
+    ) -> Tensor:
+        down_KI, up_OK = down_KI.to(x_NI.dtype), up_OK.to(x_NI.dtype)
+        inner_NK = x_NI @ down_KI.T
+        made_NO = linear(x_NI, weight_OI, bias_O).addmm_(inner_NK, up_OK.T, alpha=scale)
+        ctx.save_for_backward(x_NI, weight_OI, down_KI, up_OK, inner_NK)
+        ctx.scale = scale
+        return made_NO
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient_NO: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        x_NI, weight_OI, down_KI, up_OK, inner_NK = ctx.saved_tensors
+        inner_gradient_NK = (gradient_NO @ up_OK).mul_(ctx.scale)
+        x_gradient = None
+        if ctx.needs_input_grad[0]:
+            x_gradient = (gradient_NO @ weight_OI).addmm_(inner_gradient_NK, down_KI)
+        down_gradient = product_in_fp32(inner_gradient_NK.T, x_NI)
+        up_gradient = product_in_fp32(gradient_NO.T, inner_NK).mul_(ctx.scale)
+        return x_gradient, None, None, down_gradient, up_gradient, None
+
+
+def product_in_fp32(a: Tensor, b: Tensor) -> Tensor:
+    """The product of two matrices of a 16-bit dtype, summed and kept in fp32."""
+    return torch.mm(a, b, out_dtype=torch.float32) if a.is_cuda else a.float() @ b.float()
