@@ -2,31 +2,36 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
-from tiny_janus import SETTINGS, move_adapter
+from tiny_janus import SETTINGS, move_adapter, understanding_pairs
+from torch import Tensor
 
-from bifrons.models.janus import drawing, replay
-from bifrons.models.janus.decode import Decoder
+from bifrons.models.janus import answering, drawing, replay
+from bifrons.models.janus.decode import Body, Decoder
 from bifrons.models.janus.model import JanusModel
-from bifrons.models.janus.replay import Replay
+from bifrons.models.janus.replay import Replays
 from bifrons.protocol import Sampling
 
 PROMPTS = ["a red circle", "two small blue squares", "a dog", "a green cross beside a pink star", "a cup"]
 
 
 @pytest.fixture
-def replayed(monkeypatch: pytest.MonkeyPatch) -> list[Replay]:
-    """Every drawing goes through a Replay; those that were made."""
-    made: list[Replay] = []
+def replayed(monkeypatch: pytest.MonkeyPatch) -> list[Replays]:
+    """Every drawing and answer goes through recorded steps, as on a GPU; those that were made."""
+    made: list[Replays] = []
 
-    def draw(self: drawing.Step, hidden: torch.Tensor, decoder: Decoder, noise: torch.Tensor) -> torch.Tensor:
-        same_rows = [each for each in made if each.decoder.rows == decoder.rows]
-        if not same_rows:
-            made.append(Replay(decoder.body, self, decoder.rows, decoder.filled + 20, noise))
-        return (same_rows or made)[-1].draw(hidden, decoder, torch.arange(decoder.rows), noise)
+    def walk(step: Any, hidden: Tensor, decoder: Decoder, noise: Tensor, end: int | None = None) -> Tensor:
+        if not made:
+            made.append(Replays(decoder.body, step))
+        every = torch.arange(decoder.rows)
+        ended = None if end is None else lambda tokens: bool((tokens == end).any(dim=1).all())
+        return made[0].walk(hidden, decoder, every, noise, ended)
 
-    monkeypatch.setattr(drawing.Step, "draw", draw)
+    monkeypatch.setattr(drawing.CodeStep, "draw", walk)
+    monkeypatch.setattr(answering.WordStep, "answer", walk)
     monkeypatch.setattr(replay, "REACH", 8)
     return made
 
@@ -43,8 +48,45 @@ def test_the_same_codes(
         move_adapter(model)
     sampling = Sampling(temperature=temperature, guidance=guidance, batch_size=2, seed=4)
     plain = model.draw_codes(PROMPTS, sampling)
-    made: list[Replay] = request.getfixturevalue("replayed")
+    made: list[Replays] = request.getfixturevalue("replayed")
     assert model.draw_codes(PROMPTS, sampling) == plain
     assert len(set(plain)) > 2
-    assert len(made) == 2, "one for batches of two, one for the last drawing"
-    assert len(made[0].graphs) > 1, "several reaches were recorded"
+    assert sorted(made[0].made) == [1, 2], "one for batches of two, one for the last drawing"
+    assert len(made[0].made[2].graphs) > 1, "several reaches were recorded"
+
+
+@pytest.mark.parametrize("limit", [1, 12, 60])
+def test_the_same_answers(model: JanusModel, limit: int, request: pytest.FixtureRequest) -> None:
+    """Answers that end at several places; the walk stops soon after the last one."""
+    pairs = understanding_pairs(3)
+    images, questions = [pair.image for pair in pairs], [pair.question for pair in pairs]
+    sampling = Sampling(temperature=1.0, max_new_tokens=limit, batch_size=3, seed=5)
+    plain = model.answer(images * 2, questions * 2, sampling)
+    made: list[Replays] = request.getfixturevalue("replayed")
+    assert model.answer(images * 2, questions * 2, sampling) == plain
+    assert made[0].made
+    if limit == 60:
+        assert any(answer.finished for answer in plain) and len({len(answer.tokens) for answer in plain}) > 2
+
+
+def test_a_walk_stops_soon_after_all_have_ended(model: JanusModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    steps: list[int] = []
+    own = Decoder.step_at
+    monkeypatch.setattr(Decoder, "step_at", lambda self, *given: (steps.append(given[2]), own(self, *given))[1])
+    body = Body(model.core.language_model, 2)
+    reader = Decoder(body, 2, 3)
+
+    class Ends:
+        def choose(self, hidden: Tensor, noise: Tensor) -> Tensor:
+            return torch.full((2,), 7)
+
+        def embed(self, tokens: Tensor) -> Tensor:
+            return body.embed(tokens)
+
+    with torch.inference_mode():
+        hidden = reader.read(body.embed(torch.ones(2, 3, dtype=torch.long)), torch.ones(2, 3, dtype=torch.bool))
+        walk = Replays(body, Ends()).walk(
+            hidden, reader, torch.arange(2), torch.zeros(2, 40), lambda t: bool((t == 7).all())
+        )
+    assert len(steps) == replay.ASKED
+    assert walk[:, : replay.ASKED].eq(7).all() and walk[:, replay.ASKED :].eq(0).all()

@@ -95,10 +95,19 @@ def combine(
         raise ValueError(f"{len(understanding)} and {len(generation)} gradients of the same parameters")
     combined: list[Tensor | None] = [None] * len(understanding)
     for weight, gradients in ((weight_understanding, understanding), (weight_generation, generation)):
-        if weight == 0:
+        present = [(i, gradient) for i, gradient in enumerate(gradients) if gradient is not None]
+        if weight == 0 or not present:
             continue
-        for i, gradient in enumerate(gradients):
-            if gradient is not None:
-                before = combined[i]
-                combined[i] = gradient * weight if before is None else before.add_(gradient * weight)
+        scaled = torch._foreach_mul([gradient for _, gradient in present], weight)  # pyright: ignore[reportPrivateUsage, reportPrivateImportUsage]
+        summed: list[Tensor] = []
+        added: list[Tensor] = []
+        for (i, _), gradient in zip(present, scaled, strict=True):
+            before = combined[i]
+            if before is None:
+                combined[i] = gradient
+            else:
+                summed.append(before)
+                added.append(gradient)
+        if summed:
+            torch._foreach_add_(summed, added)  # pyright: ignore[reportPrivateUsage, reportPrivateImportUsage]
     return combined

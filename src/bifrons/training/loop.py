@@ -30,7 +30,7 @@ from bifrons.training.batch import TaskData, backward, objectives, prepare
 from bifrons.training.checkpoint import load_checkpoint, save_checkpoint
 from bifrons.training.failure import check_finite
 from bifrons.training.log import step_log, steps_until
-from bifrons.training.precision import products_for
+from bifrons.training.precision import settings_for
 from bifrons.training.processes import Layout, join
 from bifrons.training.progress import step_progress
 from bifrons.training.recipe import TASKS, Recipe
@@ -106,7 +106,7 @@ def align(
     cache = Path(reference_cache) if reference_cache is not None else folder
     going_on = reference, definition.get("start", "")
     device = trained.all[0].device
-    with products_for(model, device):
+    with settings_for(model, device):
         data: dict[Task, TaskData] = {
             task: prepare(model, task, given[task] or (), cache, processes, *going_on) for task in strategy.tasks
         }
@@ -120,7 +120,7 @@ def align(
     began = time.monotonic() - sum(step.seconds for step in steps)
 
     with (
-        products_for(model, device),
+        settings_for(model, device),
         step_progress(recipe.strategy_name, recipe.steps, done, shown=progress and processes.writes) as show,
         step_log(folder if processes.writes else None, steps) as log,
         tracking(tracker if processes.writes else None, key, folder, definition) as watch,

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from bifrons.models.janus.decode import Body, Decoder
 from bifrons.models.janus.prompts import Prompts
+from bifrons.models.janus.replay import Replays
 from bifrons.models.sampling import batches, choose, left_padded, uniforms
 from bifrons.protocol import Answer, Sampling
 
@@ -32,20 +33,49 @@ def answer_tokens(
     all of those in a batch. `text_head` gives fp32 logits.
     """
     body = Body(core.language_model, min(sampling.batch_size, len(asked)))
+    step = WordStep(text_head, body, sampling.temperature)
+    replays = Replays(body, step)
     first_seen = {image: place for place, image in reversed([*enumerate(images)])}
     order = [(first_seen[image], len(ids)) for image, ids in zip(images, asked, strict=True)]
     made: dict[int, Answer] = {}
-    limit = sampling.max_new_tokens
+    limit, end = sampling.max_new_tokens, prompts.eos_id
     for chosen, names in batches(order, sampling, report):
         noise = uniforms(sampling.seed, names, limit).to(body.device)
         hidden, decoder = read_questions(body, prompts, images, features, asked, chosen, limit)
-        tokens = torch.full((len(chosen), limit), prompts.eos_id, device=body.device)
-        ended = torch.zeros(len(chosen), dtype=torch.bool, device=body.device)
-        going = torch.arange(len(chosen), device=body.device)
+        if body.device.type == "cuda":  # rows that have ended stay: a step reads all weights for any number of them
+            every = torch.arange(len(chosen), device=body.device)
+            tokens = replays.walk(hidden, decoder, every, noise, lambda made: bool((made == end).any(dim=1).all()))
+        else:
+            tokens = step.answer(hidden, decoder, noise, end)
+        for i, row in zip(chosen, tokens.tolist(), strict=True):
+            done = end in row
+            kept_tokens = row[: row.index(end)] if done else row
+            made[i] = Answer(prompts.text(kept_tokens), tuple(kept_tokens), done)
+    return [made[i] for i in range(len(asked))]
+
+
+class WordStep:
+    """From the hidden state before a token, [rows, width], to the token, and on to the next state."""
+
+    def __init__(self, text_head: Callable[[Tensor], Tensor], body: Body, temperature: float) -> None:
+        self.text_head, self.body, self.temperature = text_head, body, temperature
+
+    def choose(self, hidden: Tensor, noise: Tensor) -> Tensor:
+        return choose(self.text_head(hidden), self.temperature, noise)
+
+    def embed(self, tokens: Tensor) -> Tensor:
+        return self.body.embed(tokens)
+
+    def answer(self, hidden: Tensor, decoder: Decoder, noise: Tensor, end: int) -> Tensor:
+        """Tokens [rows, limit] for noise of that shape, `end` after each row's own; rows that have ended leave."""
+        rows, limit = noise.shape
+        tokens = torch.full((rows, limit), end, device=noise.device)
+        going = torch.arange(rows, device=noise.device)
+        ended = torch.zeros(rows, dtype=torch.bool, device=noise.device)
         for position in range(limit):
-            token = choose(text_head(hidden), sampling.temperature, noise[going, position])
-            tokens[going, position] = torch.where(ended[going], prompts.eos_id, token)
-            ended[going] |= token == prompts.eos_id
+            token = self.choose(hidden, noise[going, position])
+            tokens[going, position] = torch.where(ended[going], end, token)
+            ended[going] |= token == end
             on = ~ended[going]
             num_going = int(on.sum())
             if num_going == 0 or position + 1 == limit:
@@ -53,11 +83,8 @@ def answer_tokens(
             if num_going <= LEAVE * len(going):
                 kept = on.nonzero()[:, 0]
                 going, decoder = going[kept], decoder.continued(kept, decoder.room)
-            hidden = decoder.step(body.embed(tokens[going, position]))
-        for i, row, done in zip(chosen, tokens.tolist(), ended.tolist(), strict=True):
-            kept_tokens = row[: row.index(prompts.eos_id)] if done else row
-            made[i] = Answer(prompts.text(kept_tokens), tuple(kept_tokens), done)
-    return [made[i] for i in range(len(asked))]
+            hidden = decoder.step(self.embed(tokens[going, position]))
+        return tokens
 
 
 def read_questions(

@@ -11,7 +11,7 @@ from torch import Tensor
 from bifrons.models.janus.decode import Body, Decoder
 from bifrons.models.janus.projections import Maps
 from bifrons.models.janus.prompts import Prompts
-from bifrons.models.janus.replay import Replay
+from bifrons.models.janus.replay import Replays
 from bifrons.models.sampling import batches, choose, guided, left_padded, uniforms
 from bifrons.protocol import Sampling
 
@@ -33,8 +33,8 @@ def draw_codes(
     """
     images = min(sampling.batch_size, len(asked))
     body = Body(core.language_model, images * (2 if guidance > 1 else 1))
-    step = Step(CodeHead(core.generation_head, images), code_embedder(core, body), guidance, sampling.temperature)
-    replays: dict[int, Replay] = {}  # by the rows of a batch: the last one may have fewer
+    step = CodeStep(CodeHead(core.generation_head, images), code_embedder(core, body), guidance, sampling.temperature)
+    replays = Replays(body, step)
     made: dict[int, tuple[int, ...]] = {}
     for chosen, names in batches([len(ids) for ids in asked], sampling, report):
         rows = [tuple(asked[i]) for i in chosen]
@@ -47,17 +47,14 @@ def draw_codes(
         hidden = reader.read(body.embed(ids.to(body.device)), valid.to(body.device))[index]
         noise = uniforms(sampling.seed, names, length).to(body.device)
         if body.device.type == "cuda":
-            longest = max(map(len, asked))
-            replay = replays.get(len(chosen)) or Replay(body, step, len(index), longest, noise)
-            replays[len(chosen)] = replay
-            codes = replay.draw(hidden, reader, index, noise)
+            codes = replays.walk(hidden, reader, index, noise)
         else:
             codes = step.draw(hidden, reader.continued(index, ids.shape[1] + length), noise)
         made |= dict(zip(chosen, map(tuple, codes.tolist()), strict=True))
     return [made[i] for i in range(len(asked))]
 
 
-class Step:
+class CodeStep:
     """From the hidden state before a code, [rows, width], to the code, [images], and on to the next state."""
 
     def __init__(
