@@ -49,9 +49,14 @@ class Shapes:
         return 4.0 * tokens * keys * self.width * self.layers
 
     def understanding_step(self, prefix: int, answers: Sequence[int]) -> float:
-        """Operations of forward and backward of one packed row: the prefix once, logits where a token is predicted."""
+        """Operations of forward and backward of one packed row: the prefix once, logits where a token is predicted, and
+        of the last layer only keys and values elsewhere.
+        """
         tokens, predicted = prefix + sum(answers), sum(answers)
         body = (4 * self.body + 6 * self.lora) * tokens
+        keys_and_values = 2 * self.width**2  # no published Janus groups its queries
+        share = 1 - keys_and_values / (self.body / self.layers)
+        body -= (4 * self.body + 6 * self.lora) / self.layers * share * prefix
         return body + 4 * self.text_head * predicted + 3 * self.attention(tokens, tokens / 2)
 
     def generation_step(self, prompt: int) -> float:

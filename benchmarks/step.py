@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from statistics import median
 from typing import Any
 
@@ -25,6 +26,7 @@ from bifrons.records import GenerationPair, StepRecord, UnderstandingPair
 from bifrons.training import Recipe
 
 SPEED_BAR, MEMORY_BAR = 4.0, 0.5
+SHARE_BAR, SHARE_PAIRS, SHARE_STEPS, SHARE_WARM = 0.45, 24, 10, 3
 RUN_STEPS = 1000  # what preparing is amortised over: one run of the study
 RUN_PAIRS = (1300, 288)  # and its pairs, all of which are prepared
 
@@ -35,6 +37,7 @@ def run(quick: bool, device: str) -> list[Row]:
     for name in names:
         rows += time_rows(SUBJECTS[name], device, steps=3 if quick else 5)
         rows += memory_rows(name, device) if device == "cpu" and not quick else []
+        rows += share_rows(SUBJECTS[name], device) if device != "cpu" or quick else []
     return rows
 
 
@@ -67,38 +70,64 @@ def time_rows(subject: Subject, device: str, steps: int) -> list[Row]:
     alone = Paired(theirs[1:], ours[1:])
     amortised = (preparing["understanding"] * RUN_PAIRS[0] + preparing["generation"] * RUN_PAIRS[1]) / RUN_STEPS
     counted = Paired(theirs[1:], [seconds + amortised for seconds in ours[1:]])
-    shapes = Shapes.of(model)
-    prefix = len(model.prompts.understanding(pairs_u[0].question))
-    answers = [sum(model.count_tokens(pair)) / 2 for pair in pairs_u]
-    prompt = len(model.prompts.generation(pairs_g[0].prompt))
-    operations = shapes.understanding_step(prefix, [round(median(answers))] * 2) + shapes.generation_step(prompt)
+    operations = [operations_of(model, [pairs_u[u]], [pairs_g[g]]) for u, g in order]
     rate = limits(device)[str(DTYPES[subject.dtype]).removeprefix("torch.")]
     details = {
         "losses_baseline_and_ours": losses,
         "operations": operations,
-        "share_of_matrix_rate": operations / median(ours[1:]) / rate,
+        "share_of_matrix_rate": median(n / s for n, s in zip(operations[1:], ours[1:], strict=True)) / rate,
         "seconds_of_preparing_a_pair": preparing,
     }
     common = {"benchmark": "step", "subject": subject.name}
-    gpu = [] if device == "cpu" else [gpu_row(subject, details)]
     return [
         speed_row(alone, what="multi-task step / two-model", bar=SPEED_BAR, details=details, **common),
         speed_row(counted, what=f"the same, preparing {RUN_PAIRS} pairs over {RUN_STEPS} steps", **common),
-        *gpu,
         *factor_rows(subject, model, baseline, pairs_u[0], pairs_g[0], batches[0]),
     ]
 
 
-def gpu_row(subject: Subject, details: dict[str, Any]) -> Row:
-    return Row(
-        benchmark="step",
-        subject=subject.name,
-        what="share of the measured matrix rate",
-        ratio=details["share_of_matrix_rate"],
-        bar=0.45 if subject.name == "7b" else None,
-        unit="",
-        details=details,
+def operations_of(model: JanusModel, pairs_u: list[UnderstandingPair], pairs_g: list[GenerationPair]) -> float:
+    """Of forward and backward on these pairs; padding is not counted."""
+    shapes = Shapes.of(model)
+    read = sum(
+        shapes.understanding_step(len(model.prompts.understanding(pair.question)), model.count_tokens(pair))
+        for pair in pairs_u
     )
+    return read + sum(shapes.generation_step(len(model.prompts.generation(pair.prompt))) for pair in pairs_g)
+
+
+# The matrix rate
+
+
+def share_rows(subject: Subject, device: str) -> list[Row]:
+    """The share of the measured matrix rate that steps of one and of four pairs a task reach, one after another."""
+    dtype = str(DTYPES[subject.dtype]).removeprefix("torch.")
+    model, pairs_u, pairs_g = ingredients(subject, device, SHARE_PAIRS)
+    rate = limits(device)[dtype]
+    rows: list[Row] = []
+    for count in (1, 4):
+        recipe = replace(recipe_of(subject, SHARE_STEPS), pairs_per_step=count)
+        done = align(model, understanding=pairs_u, generation=pairs_g, recipe=recipe, progress=False)
+        shares: list[float] = []
+        for step in done.steps[SHARE_WARM:]:
+            chosen_u = [pairs_u[i] for i in recipe.indices("understanding", step.step, SHARE_PAIRS)]
+            chosen_g = [pairs_g[i] for i in recipe.indices("generation", step.step, SHARE_PAIRS)]
+            shares.append(operations_of(model, chosen_u, chosen_g) / step.seconds / rate)
+        model.remove_adapter()
+        rows.append(
+            Row(
+                benchmark="step",
+                subject=subject.name,
+                what=f"share of the measured matrix rate, {count} pair{'s' * (count > 1)} a task",
+                ratio=median(shares),
+                bar=SHARE_BAR if subject.name == "7b" else None,
+                unit="",
+                seconds_ours=median(step.seconds for step in done.steps[SHARE_WARM:]),
+                repeats=len(shares),
+                details={"shares": shares, "matrix_rate": rate},
+            )
+        )
+    return rows
 
 
 def ingredients(

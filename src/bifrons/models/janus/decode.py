@@ -7,10 +7,12 @@ building and the bookkeeping of `generate`. Parity with transformers' own forwar
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.functional import scaled_dot_product_attention
 
 from bifrons.models.janus.projections import Maps
@@ -116,7 +118,8 @@ class Decoder:
             mask = ((seen & ~self.hidden_BT[:, None, :stop]) | itself)[:, None]
         cosine, sine = self.cosine_TE[places][:, :, None], self.sine_TE[places][:, :, None]
         self.filled = stop
-        states = self.forward(embeds_BLD, cosine, sine, mask, slice(start, stop), stop, asked=0 if goes_on else 1)
+        with attention_of_any_length(self.body.device):
+            states = self.forward(embeds_BLD, cosine, sine, mask, slice(start, stop), stop, asked=0 if goes_on else 1)
         self.lengths_B = self.lengths_B + valid_BL.sum(dim=1)
         return states if goes_on else states[:, 0]
 
@@ -208,6 +211,13 @@ class Decoder:
         self.hidden_BT[:, :filled] = other.hidden_BT[rows, :filled]
         self.bias_BT[:, :filled] = other.bias_BT[rows, :filled]
         self.lengths_B.copy_(other.lengths_B[rows])
+
+
+def attention_of_any_length(device: torch.device) -> AbstractContextManager[Any]:
+    """Without cuDNN's, which prepares for some tenths of a second for every length that it has not seen."""
+    if device.type != "cuda":
+        return nullcontext()
+    return sdpa_kernel([SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH])
 
 
 def put(cache_BKTE: Tensor, place: slice | Tensor, new_BKLE: Tensor) -> None:
