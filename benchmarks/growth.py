@@ -146,4 +146,4 @@ if __name__ == "__main__":
     own = SUBJECTS["organism"].build()
     own.add_adapter(SUBJECTS["organism"].adapter)
     step(own, SUBJECTS["organism"], int(sys.argv[1]))
-    print(json.dumps(machine.peak_memory() / 1024**2))
+    print(json.dumps(machine.peak_memory("cpu") / 1024**2))

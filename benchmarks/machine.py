@@ -42,10 +42,12 @@ def processor_name() -> str:
     )
 
 
-def peak_memory() -> float:
-    """Bytes: the largest resident set of this process. Of this image only: what `getrusage` says includes the parent
-    that a child was forked from.
+def peak_memory(device: str) -> float:
+    """Bytes: on a GPU the most that tensors took there, else the largest resident set of this process. Of this image
+    only: what `getrusage` says includes the parent that a child was forked from.
     """
+    if device.startswith("cuda"):
+        return float(torch.cuda.max_memory_allocated())
     status = Path("/proc/self/status")
     if status.is_file():
         line = next(line for line in status.read_text(encoding="utf-8").splitlines() if line.startswith("VmHWM"))

@@ -36,7 +36,7 @@ def run(quick: bool, device: str) -> list[Row]:
     names = ["organism"] if quick else ["slice fp32", "slice bf16"] if device == "cpu" else ["1b", "7b"]
     for name in names:
         rows += time_rows(SUBJECTS[name], device, steps=3 if quick else 5)
-        rows += memory_rows(name, device) if device == "cpu" and not quick else []
+        rows += [] if quick else memory_rows(name, device)
         rows += share_rows(SUBJECTS[name], device) if device != "cpu" or quick else []
     return rows
 
@@ -235,7 +235,7 @@ def packed_body(model: JanusModel, pair: UnderstandingPair) -> None:
 
 
 def memory_rows(name: str, device: str) -> list[Row]:
-    """Peak resident memory of a child process that builds one side and makes two steps."""
+    """Peak memory of a child process that builds one side and makes two steps."""
     peak = {side: json.loads(child(name, side, device)) for side in ("ours", "baseline")}
     return [
         Row(
@@ -243,7 +243,7 @@ def memory_rows(name: str, device: str) -> list[Row]:
             subject=name,
             what="peak memory / two-model",
             ratio=peak["ours"]["bytes"] / peak["baseline"]["bytes"],
-            bar=MEMORY_BAR,
+            bar=MEMORY_BAR if device == "cpu" else None,
             better="lower",
             details=peak,
         )
@@ -268,7 +268,7 @@ def one_side(name: str, side: str, device: str, steps: int = 2) -> dict[str, flo
         baseline = TwoModel(policy, copy.deepcopy(policy), subject.adapter)
         for u, g in batches:
             baseline.step(u, g)
-    return {"bytes": peak_memory()}
+    return {"bytes": peak_memory(device)}
 
 
 if __name__ == "__main__":

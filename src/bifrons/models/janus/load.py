@@ -48,7 +48,10 @@ def from_folder(
         raise ValueError(f"{name}: {error}") from None
 
 
-def from_network(network: Any, processor: Any, *, name: str, revision: str = "") -> JanusModel:
+def from_network(
+    network: Any, processor: Any, *, name: str, revision: str = "", known_as: str | None = None
+) -> JanusModel:
+    """`known_as` is a fingerprint for weights that are not to be read for one."""
     text = network.config.text_config
     facts = {
         "hidden_size": text.hidden_size,
@@ -57,6 +60,10 @@ def from_network(network: Any, processor: Any, *, name: str, revision: str = "")
         "dtype": str(network.dtype).removeprefix("torch."),
     }
     identity = Identity(
-        name=name, family="janus", fingerprint=fingerprint(network.state_dict()), revision=revision, facts=facts
+        name=name,
+        family="janus",
+        fingerprint=fingerprint(network.state_dict()) if known_as is None else known_as,
+        revision=revision,
+        facts=facts,
     )
     return JanusModel(network, processor, identity)

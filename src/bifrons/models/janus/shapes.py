@@ -163,4 +163,7 @@ def random_model(
     settings.generation_kwargs = {"boi_token_id": SPECIAL_IDS[BEGIN_IMAGE]}
     processor = processor or stand_in_processor(IMAGE_SIZE, NUM_IMAGE_TOKENS)
     depth = f"{config.text_config.num_hidden_layers} layers"  # pyright: ignore[reportOptionalMemberAccess, reportAttributeAccessIssue]
-    return from_network(network, processor, name=f"{name} with random weights, {depth}, seed {seed}")
+    name = f"{name} with random weights, {depth}, seed {seed}"
+    seen = config.vision_config.num_hidden_layers  # pyright: ignore[reportOptionalMemberAccess, reportAttributeAccessIssue]
+    known_as = f"{name}, {seen} vision layers, {dtype}, {torch.device(device).type}"  # no hash of 15 GB of noise
+    return from_network(network, processor, name=name, known_as=known_as)
