@@ -80,7 +80,13 @@ def time_rows(subject: Subject, device: str, steps: int) -> list[Row]:
     }
     common = {"benchmark": "step", "subject": subject.name}
     return [
-        speed_row(alone, what="multi-task step / two-model", bar=SPEED_BAR, details=details, **common),
+        speed_row(
+            alone,
+            what="multi-task step / two-model",
+            bar=SPEED_BAR if device == "cpu" else None,
+            details=details,
+            **common,
+        ),
         speed_row(counted, what=f"the same, preparing {RUN_PAIRS} pairs over {RUN_STEPS} steps", **common),
         *factor_rows(subject, model, baseline, pairs_u[0], pairs_g[0], batches[0]),
     ]

@@ -17,6 +17,7 @@ from torch import Tensor
 from bifrons.losses import Responses, pair_product, product_slopes
 from bifrons.protocol import UnifiedModel
 from bifrons.records import Task, TaskStep
+from bifrons.training.heap import give_back_heap
 from bifrons.training.processes import Processes
 from bifrons.training.recipe import TASKS, Recipe
 from bifrons.training.reference import Pairs, ReferencePolicy, reference_log_probs
@@ -94,6 +95,7 @@ def backward(
     rows: list[tuple[list[int], Tensor]] = []
     for positions, seen, spread in forward(model, recipe, task, data, step, processes):
         minimised, loss = objective(seen, positions)
+        give_back_heap()
         (minimised.sum() / len(chosen)).backward()
         with torch.no_grad():
             margin, ratios = seen.margin, seen.log_ratios

@@ -130,7 +130,7 @@ def align(
             seen: dict[Task, TaskStep] = {}
             gradients: dict[Task, TaskGradient] = {}
             aims = objectives(model, recipe, data, step, processes)
-            for task, task_data in data.items():  # all micro-batches of one task, then all of the other
+            for task, task_data in reversed(data.items()):  # all micro-batches of one task, then all of the other
                 seen[task] = backward(model, recipe, task, task_data, step, aims[task], processes)
                 gradients[task] = trained.take(processes)
             check_finite(step, seen, None, folder, writes=processes.writes)
@@ -149,6 +149,7 @@ def align(
             state, weights = strategy.weigh(state, observation)
 
             trained.set(gradients, weights, weighs_head=strategy.weighs_head)
+            del gradients
             norm = clip(recipe, trained, processes)
             check_finite(step, seen, norm, folder, writes=processes.writes)
             for group in optimizer.param_groups:

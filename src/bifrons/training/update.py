@@ -73,7 +73,8 @@ class Trainable:
         understanding = gradients.get("understanding", self.nothing())
         generation = gradients.get("generation", self.nothing())
         both = combine(understanding.shared, generation.shared, weights.understanding, weights.generation)
-        head = combine(self.nothing().head, generation.head, 0.0, weights.generation if weighs_head else 1.0)
+        weight = weights.generation if weighs_head else 1.0
+        head = generation.head if weight == 1 else combine(self.nothing().head, generation.head, 0.0, weight)
         for parameter, gradient in zip(self.all, [*both, *head], strict=True):
             parameter.grad = gradient
 
