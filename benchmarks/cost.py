@@ -71,7 +71,7 @@ def drawing_seconds(shapes: Shapes, rates: Rates, images: int) -> float:
 def answering_seconds(shapes: Shapes, rates: Rates, questions: int, tokens: int = ANSWER) -> float:
     """A batch of answers to questions about images of their own: the reading, then a step a token."""
     reading = rates.computing(questions * (PREFIX * 2 * shapes.body + shapes.image_tokens * 2 * shapes.vision))
-    weights = 2 * shapes.body + 4 * shapes.text_head + 4 * questions * PREFIX * shapes.width * shapes.layers
+    weights = 2 * shapes.body + 2 * shapes.text_head + 4 * questions * PREFIX * shapes.width * shapes.layers
     step = max(rates.reading(weights), rates.computing(2 * questions * (shapes.body + shapes.text_head)))
     return reading + tokens * step
 

@@ -47,15 +47,15 @@ def adapter_parameters(name: str, rank: int) -> int:
 
 
 def memory(name: str, *, rank: int = 64, batch: int = BATCH) -> list[Memory]:
-    """Weights in bf16 with both heads in fp32, caches, and in training what trains."""
+    """Weights in bf16 with the image head in fp32, caches, and in training what trains."""
     parts = count_parameters(name)
     shape = shape_of(name)
-    heads = parts["text head"] + parts["image head"]
-    weights = {"weights": BF16 * (sum(parts.values()) - heads) + FP32 * heads}
+    head = parts["image head"]
+    weights = {"weights": BF16 * (sum(parts.values()) - head) + FP32 * head}
     a_token = 2 * shape.num_layers * shape.hidden_size * BF16  # keys and values
     drawing = 2 * batch * (PROMPT_TOKENS + NUM_IMAGE_TOKENS) * a_token
     answering = batch * (NUM_IMAGE_TOKENS + QUESTION_TOKENS + 2 * ANSWER_TOKENS) * a_token
-    training = training_parts(adapter_parameters(name, rank), parts["image head"], 2 * 2 * NUM_IMAGE_TOKENS * NUM_CODES)
+    training = training_parts(adapter_parameters(name, rank), head, 2 * 2 * NUM_IMAGE_TOKENS * NUM_CODES)
     return [
         Memory(stage="load", parts=weights),
         Memory(stage=f"draw, {batch} at a time", parts=weights | {"key-value cache": drawing}),
@@ -78,7 +78,7 @@ def stages(name: str, device: Device = H100, *, steps: int = 1000, checkpointing
     drawing = 2.0 * 2 * (body + parts["image head"]) * (PROMPT_TOKENS + NUM_IMAGE_TOKENS)
     return stages_of(
         device,
-        answer=(answer, ANSWER_TOKENS * (weights + FP32 * parts["text head"])),
+        answer=(answer, ANSWER_TOKENS * (weights + BF16 * parts["text head"])),
         drawing=(drawing, NUM_IMAGE_TOKENS * (weights + FP32 * parts["image head"])),
         pairs=(pair_u, pair_g),
         step=(passes * float(pair_u + pair_g) + 2.0 * eyes * seeing, 2.0 * passes / 2 * weights),

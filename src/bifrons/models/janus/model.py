@@ -12,6 +12,7 @@ from torch.nn.functional import normalize
 
 from bifrons.models.adapter import Sites
 from bifrons.models.divergence import kl_of_heads
+from bifrons.models.exact_logits import exact_logits
 from bifrons.models.janus.answering import answer_tokens
 from bifrons.models.janus.drawing import draw_codes
 from bifrons.models.janus.forward import hidden_at, register_with_shards
@@ -36,13 +37,14 @@ SITES = Sites(
 
 
 class JanusModel(TokenModel):
-    """A Janus network with its processor. The language model runs in the network's dtype, both heads in fp32."""
+    """A Janus network with its processor. The language model runs in the network's dtype, both heads' products are
+    fp32's; the image head's weights are too, since they train.
+    """
 
     packing_version = PROMPT_VERSION
 
     def __init__(self, network: Any, processor: Any, identity: Identity) -> None:
         network.requires_grad_(False)
-        network.lm_head.float()
         network.model.generation_head.float()
         super().__init__(network, SITES, identity)
         self.core = network.model  # transformers' JanusModel; PEFT wraps its parts in place
@@ -132,7 +134,7 @@ class JanusModel(TokenModel):
     def head(self, task: str, hidden: Tensor) -> Tensor:
         """fp32 logits over words or over codes."""
         if task == "understanding":
-            return self.network.lm_head(hidden.float())
+            return exact_logits(hidden, self.network.lm_head.weight)
         return self.core.generation_head(hidden.float())
 
     def token_log_probs(self, packed: Packed) -> TokenLogProbs:
