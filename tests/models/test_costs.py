@@ -24,7 +24,7 @@ def test_adapters_are_counted_as_peft_makes_them(rank: int) -> None:
 
 @pytest.mark.parametrize("name", SHAPES)
 def test_memory_is_what_is_held(name: str) -> None:
-    """bf16, the image head in fp32; a trained parameter is held six times in fp32: itself, two gradients, sum, two moments."""
+    """bf16, the image head in fp32; what trains is held six times: itself, two gradients, their sum, two moments."""
     parts = count_parameters(name)
     load, draw, _, train = memory(name, rank=64)
     assert load.total == 2 * sum(parts.values()) + 2 * parts["image head"]

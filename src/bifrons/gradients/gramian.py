@@ -70,17 +70,16 @@ def inner_products(gradients: Sequence[tuple[Tensor | None, Tensor | None]], dev
     present = [(u, g) for u, g in gradients if u is not None or g is not None]
     if not present:
         return torch.zeros(3, dtype=torch.float64, device=device)
-    u, g = (flat([pair[side] for pair in present], present) for side in (0, 1))
+    u = torch.cat([flat(own, other) for own, other in present]).double()
+    g = torch.cat([flat(own, other) for other, own in present]).double()
     return torch.stack([u @ u, u @ g, g @ g])
 
 
-def flat(side: Sequence[Tensor | None], present: Sequence[tuple[Tensor | None, Tensor | None]]) -> Tensor:
-    """One task's gradients end to end in float64, with zeros where it reaches a parameter that the other reaches."""
-    parts: list[Tensor] = []
-    for own, pair in zip(side, present, strict=True):
-        known = next(tensor for tensor in pair if tensor is not None)
-        parts.append((torch.zeros_like(known) if own is None else own.detach()).flatten())
-    return torch.cat(parts).double()
+def flat(own: Tensor | None, other: Tensor | None) -> Tensor:
+    """A gradient end to end, with zeros where its task does not reach a parameter that the other reaches."""
+    known = own if own is not None else other
+    assert known is not None
+    return (torch.zeros_like(known) if own is None else known.detach()).flatten()
 
 
 def combine(
