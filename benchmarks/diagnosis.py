@@ -22,7 +22,7 @@ def run(quick: bool, device: str) -> list[Row]:
     rows: list[Row] = []
     for name in ["organism"] if quick else ["organism", "slice fp32"] if device == "cpu" else ["1b"]:
         subject = SUBJECTS[name]
-        steps, rounds = (4, 2) if quick else (30, 12) if name == "organism" else (3, 5)
+        steps, rounds = (4, 2) if quick else (30, 18) if name == "organism" else (3, 5)
         strategies = DYNAMIC if name == "organism" else DYNAMIC[:1]
         rows += [row(subject, device, strategy, steps, rounds) for strategy in strategies]
     return rows

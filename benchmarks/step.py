@@ -126,6 +126,7 @@ def share_rows(subject: Subject, device: str) -> list[Row]:
                 subject=subject.name,
                 what=f"share of the measured matrix rate, {count} pair{'s' * (count > 1)} a task",
                 ratio=median(shares),
+                bound=Paired(shares, [1.0] * len(shares)).bound("lower"),
                 bar=SHARE_BAR if subject.name == "7b" else None,
                 unit="",
                 seconds_ours=median(step.seconds for step in done.steps[SHARE_WARM:]),

@@ -2,8 +2,8 @@
 
 One token at a time, a small network spends its time on calls and not on arithmetic: maps that read the same input are
 stacked into one, and LoRA is added into the copy. A large network's maps stay where they are, with LoRA beside them.
-Large fp32 maps on a CPU are packed for oneDNN once a call where many rows go through them many times: left alone,
-packing is most of the work of a product with few rows.
+Large maps on a CPU are packed for oneDNN once a call where they are walked through many times: left alone, packing is
+most of the work of a product with few rows.
 """
 
 from __future__ import annotations
@@ -18,7 +18,10 @@ from torch import Tensor, nn
 from torch.nn.functional import linear
 
 MOST_COPIED = 2**21  # elements of a stack: above, arithmetic outweighs the calls, and a copy would cost memory
-PACKED_ROWS = range(8, 65)  # rows of a step for which packing was faster; fewer are bound by memory, more are no step
+PACKED_ROWS = {  # rows of a step for which packing was faster; fewer are bound by memory, more are no step
+    torch.float32: range(8, 65),
+    torch.bfloat16: range(1, 65),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +40,7 @@ class Projection:
     packed: Tensor | None = None
 
     def __call__(self, states: Tensor) -> Tensor:
-        if self.packed is not None and states.shape[:-1].numel() in PACKED_ROWS:
+        if self.packed is not None and states.shape[:-1].numel() in PACKED_ROWS[self.weight.dtype]:
             made: Tensor = torch.ops.mkldnn._linear_pointwise(states, self.packed, self.bias, "none", [], "")
         else:
             made = linear(states, self.weight, self.bias)
@@ -94,10 +97,16 @@ def stacked(maps: Sequence[Projection]) -> Projection:
 def pack_for(projection: Projection, rows: int) -> Projection:
     """The projection with its weight packed for steps of `rows` rows, where that pays and can be done."""
     weight = projection.weight
-    large = weight.numel() > MOST_COPIED and weight.dtype == torch.float32 and weight.device.type == "cpu"
-    if not (large and rows in PACKED_ROWS and torch.backends.mkldnn.is_available()):
+    large = weight.numel() > MOST_COPIED and weight.device.type == "cpu"
+    if not (large and rows in PACKED_ROWS.get(weight.dtype, ()) and can_pack(weight.dtype)):
         return projection
     return replace(projection, packed=torch.ops.mkldnn._reorder_linear_weight(weight.detach(), rows))
+
+
+def can_pack(dtype: torch.dtype) -> bool:
+    """Whether torch has oneDNN, and oneDNN products of this dtype on this processor."""
+    available: bool = torch.backends.mkldnn.is_available()
+    return available and (dtype != torch.bfloat16 or torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
 class Maps:
