@@ -62,7 +62,8 @@ def one(name: str, chosen: argparse.Namespace) -> tuple[list[Row], dict[str, flo
     if name == "cost":
         default = module.Rates()
         rates = module.Rates(
-            chosen.utilisation or default.utilisation, chosen.bandwidth_share or default.bandwidth_share
+            utilisation=chosen.utilisation or default.utilisation,
+            bandwidth_share=chosen.bandwidth_share or default.bandwidth_share,
         )
         rows = module.run(chosen.quick, chosen.device, rates)
     else:

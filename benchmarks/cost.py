@@ -1,7 +1,8 @@
 """What the full paper grid and HermesFlow's curation would cost on one H200: an estimate, with all its inputs.
 
-Nothing is measured here. Operations come from the published shapes; the rates are the chip's published peaks times a
-share that is assumed, and can be set: `python -m benchmarks cost --utilisation 0.45 --bandwidth-share 0.5`.
+Nothing is measured here. Operations come from the published shapes; the rates are what a probe found on one H200 times
+the shares that drawing and steps reached there (README.md), and can be set: `python -m benchmarks cost --utilisation
+0.4`.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ from benchmarks.arithmetic import Shapes
 from benchmarks.measure import Row
 from bifrons.models.janus.shapes import count_parameters, shape_of
 
-H200_BF16 = 989e12  # operations a second, dense, published
-H200_BANDWIDTH = 4.8e12  # bytes a second, published
+H200_BF16 = 783e12  # operations a second: a product of 8,192 cubed
+H200_BANDWIDTH = 3.9e12  # bytes a second: a sum over 512 MiB
 PREFIX, ANSWER, PROMPT = 630, 65, 30  # tokens: an image and a question; the middle of 30 to 100; a caption
 METHODS, SEEDS, STEPS = 7, 3, 1000
 PAIRS = (1300, 288)
@@ -30,10 +31,13 @@ HERMES = {
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """What is assumed of the chip: the shares of its two peaks that are reached."""
+    """The shares of the chip's two rates that are reached: by readings and steps of four pairs, by steps of one pair,
+    and by drawing.
+    """
 
-    utilisation: float = 0.45
-    bandwidth_share: float = 0.5
+    utilisation: float = 0.46
+    of_one_pair: float = 0.22
+    bandwidth_share: float = 0.39
 
     def computing(self, operations: float) -> float:
         return operations / (H200_BF16 * self.utilisation)
@@ -87,7 +91,7 @@ def grid(shapes: Shapes, rates: Rates) -> dict[str, float]:
     return {
         "pairs": 2 * 2 * PAIRS[0] * answered + 400 * drawn,  # twice as many questions as pairs kept, two answers each
         "references": rates.computing((PAIRS[0] * u + PAIRS[1] * g) / 2),
-        "training": rates.computing(runs * STEPS * (u + g)),
+        "training": runs * STEPS * (u + g) / (H200_BF16 * rates.of_one_pair),
         "evaluation": cells * (EVALUATED["answers"] * answered + EVALUATED["drawings"] * drawn),
     }
 
@@ -112,7 +116,11 @@ def run(quick: bool, device: str, rates: Rates | None = None) -> list[Row]:
         shapes = published(name)
         for what, parts in (("paper grid", grid(shapes, rates)), ("HermesFlow's curation", hermes(shapes, rates))):
             details: dict[str, Any] = {part: seconds / 3600 for part, seconds in parts.items()}
-            inputs = {"rates": [rates.utilisation, rates.bandwidth_share], "prefix": PREFIX, "answer": ANSWER}
+            inputs = {
+                "rates": [rates.utilisation, rates.of_one_pair, rates.bandwidth_share],
+                "prefix": PREFIX,
+                "answer": ANSWER,
+            }
             hours = sum(parts.values()) / 3600
             what = f"{what} on one H200, estimate"
             details = {"hours": details, "inputs": inputs}

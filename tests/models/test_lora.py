@@ -1,4 +1,4 @@
-"""LoRA in the body's bfloat16: as near to exact arithmetic as PEFT's own layer, in its output and in its gradients."""
+"""LoRA beside bfloat16: as near to exact arithmetic as PEFT's own layer, in its output and in its gradients."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import torch
 from tiny_janus import SETTINGS, make_model, move_adapter
 from torch import Tensor
 
+from bifrons.models import lora
 from bifrons.models.janus.model import JanusModel
 from bifrons.models.lora import LeanLora, LoraLinear
 
@@ -45,7 +46,11 @@ def outcome(layer: Any, x: Tensor, slope: Tensor) -> list[Tensor]:
     return found
 
 
-def test_as_near_to_exact_arithmetic_as_peft(lean: LeanLora) -> None:
+@pytest.mark.parametrize("on_a_gpu", [False, True], ids=["in fp32", "in bfloat16, as on a GPU"])
+def test_as_near_to_exact_arithmetic_as_peft(lean: LeanLora, on_a_gpu: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    if on_a_gpu:  # whose products of bfloat16 sum in fp32
+        monkeypatch.setattr(lora, "low_rank_dtype", lambda weight: weight.dtype)
+        monkeypatch.setattr(lora, "product_in_fp32", lambda a, b: a.float() @ b.float())
     generator = torch.Generator().manual_seed(0)
     x, slope = (torch.randn(3, 50, 64, generator=generator).bfloat16() for _ in range(2))
     exact = outcome(plain_of(lean, torch.float64), x.double(), slope.double())

@@ -33,9 +33,12 @@ def states(dtype: torch.dtype, *shape: int) -> torch.Tensor:
 
 @DTYPES
 @pytest.mark.parametrize("large", [False, True], ids=["stacked", "apart"])
+@pytest.mark.parametrize("low", [False, True], ids=["fp32 update", "update in the weight's dtype, as on a GPU"])
 @torch.no_grad()
-def test_maps_are_their_modules(dtype: torch.dtype, large: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With LoRA on them; in bf16 the update is added in fp32, as PEFT does."""
+def test_maps_are_their_modules(dtype: torch.dtype, large: bool, low: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With LoRA on them."""
+    if low:
+        monkeypatch.setattr(projections, "low_rank_dtype", lambda weight: weight.dtype)
     if large:
         monkeypatch.setattr(projections, "MOST_COPIED", 0)
     modules = attention_of(adapted(dtype))

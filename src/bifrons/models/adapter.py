@@ -142,7 +142,7 @@ def dropouts(wrapped: nn.Module) -> list[nn.Dropout]:
 
 @contextmanager
 def dropping(wrapped: nn.Module, share: float) -> Iterator[None]:
-    if not share:  # as it is at rest; looking for the modules takes a large model 5 ms
+    if not share:  # as it is at rest: looking for the modules takes milliseconds
         yield
         return
     modules = dropouts(wrapped)

@@ -1,9 +1,10 @@
-"""LoRA on a body in bfloat16, in the body's own precision and without a copy of what goes in or comes out.
+"""LoRA on a body in bfloat16, without a copy of what goes in that is kept for the backward.
 
 PEFT casts a layer's input to fp32, takes two fp32 products and adds them to the output in fp32: six passes over memory
-that take as long on a GPU as the layer itself, and an fp32 input of every projection that is kept for the backward.
-Here the low-rank product is added by the second product itself. What is lost is less than the rounding of the output to
-bfloat16, which both have. Parameters and their gradients stay in fp32.
+that take as long on a GPU as the layer itself, and an fp32 input of every projection that is kept. Here a GPU takes the
+low-rank products in bfloat16 and adds them in the second one: what is lost is less than the rounding of the output to
+bfloat16, which both have. On a CPU, where fp32 products are no slower, they stay fp32's. Parameters and their gradients
+are in fp32 everywhere.
 """
 
 from __future__ import annotations
@@ -59,26 +60,33 @@ class LowRank(Function):
     def forward(
         ctx: Any, x_NI: Tensor, weight_OI: Tensor, bias_O: Tensor | None, down_KI: Tensor, up_OK: Tensor, scale: float
     ) -> Tensor:
-        down_KI, up_OK = down_KI.to(x_NI.dtype), up_OK.to(x_NI.dtype)
-        inner_NK = x_NI @ down_KI.T
-        made_NO = linear(x_NI, weight_OI, bias_O).addmm_(inner_NK, up_OK.T, alpha=scale)
+        low = low_rank_dtype(weight_OI)
+        down_KI, up_OK = down_KI.to(low), up_OK.to(low)
+        inner_NK = x_NI.to(low) @ down_KI.T
+        made_NO = linear(x_NI, weight_OI, bias_O).to(low).addmm_(inner_NK, up_OK.T, alpha=scale)
         ctx.save_for_backward(x_NI, weight_OI, down_KI, up_OK, inner_NK)
         ctx.scale = scale
-        return made_NO
+        return made_NO.to(x_NI.dtype)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient_NO: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
         x_NI, weight_OI, down_KI, up_OK, inner_NK = ctx.saved_tensors
-        inner_gradient_NK = (gradient_NO @ up_OK).mul_(ctx.scale)
+        low_NO = gradient_NO.to(inner_NK.dtype)
+        inner_gradient_NK = (low_NO @ up_OK).mul_(ctx.scale)
         x_gradient = None
         if ctx.needs_input_grad[0]:
-            x_gradient = (gradient_NO @ weight_OI).addmm_(inner_gradient_NK, down_KI)
-        down_gradient = product_in_fp32(inner_gradient_NK.T, x_NI)
-        up_gradient = product_in_fp32(gradient_NO.T, inner_NK).mul_(ctx.scale)
+            x_gradient = (gradient_NO @ weight_OI).to(low_NO.dtype).addmm_(inner_gradient_NK, down_KI).to(x_NI.dtype)
+        down_gradient = product_in_fp32(inner_gradient_NK.T, x_NI.to(low_NO.dtype))
+        up_gradient = product_in_fp32(low_NO.T, inner_NK).mul_(ctx.scale)
         return x_gradient, None, None, down_gradient, up_gradient, None
 
 
+def low_rank_dtype(weight: Tensor) -> torch.dtype:
+    """The precision of the products beside this frozen weight."""
+    return torch.bfloat16 if weight.dtype == torch.bfloat16 and weight.is_cuda else torch.float32
+
+
 def product_in_fp32(a: Tensor, b: Tensor) -> Tensor:
-    """The product of two matrices of a 16-bit dtype, summed and kept in fp32."""
-    return torch.mm(a, b, out_dtype=torch.float32) if a.is_cuda else a.float() @ b.float()
+    """The product of two matrices of one dtype, summed and kept in fp32."""
+    return a @ b if a.dtype == torch.float32 else torch.mm(a, b, out_dtype=torch.float32)

@@ -15,8 +15,9 @@ class FusedRMSNorm(LlamaRMSNorm):
     """transformers' module itself on a CPU, so that what was computed there stays the same to the last bit."""
 
     def forward(self, hidden_states: Tensor) -> Tensor:
-        if not hidden_states.is_cuda:
-            return super().forward(hidden_states)
+        return self.fused(hidden_states) if hidden_states.is_cuda else super().forward(hidden_states)
+
+    def fused(self, hidden_states: Tensor) -> Tensor:
         return rms_norm(hidden_states, (hidden_states.shape[-1],), self.weight, self.variance_epsilon)
 
 

@@ -95,7 +95,8 @@ def backward(
     rows: list[tuple[list[int], Tensor]] = []
     for positions, seen, spread in forward(model, recipe, task, data, step, processes):
         minimised, loss = objective(seen, positions)
-        give_back_heap()
+        if not rows:
+            give_back_heap()
         (minimised.sum() / len(chosen)).backward()
         with torch.no_grad():
             margin, ratios = seen.margin, seen.log_ratios

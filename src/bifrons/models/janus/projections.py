@@ -17,6 +17,8 @@ from peft.tuners.lora import Linear as LoraLinear
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
+from bifrons.models.lora import low_rank_dtype
+
 MOST_COPIED = 2**21  # elements of a stack: above, arithmetic outweighs the calls, and a copy would cost memory
 PACKED_ROWS = {  # rows of a step for which packing was faster; fewer are bound by memory, more are no step
     torch.float32: range(8, 65),
@@ -26,8 +28,8 @@ PACKED_ROWS = {  # rows of a step for which packing was faster; fewer are bound 
 
 @dataclass(frozen=True, slots=True)
 class Projection:
-    """x W' + b, and where `down` and `up` are given, the scaled low-rank update, in the precision that training has: in
-    bfloat16 for a weight in bfloat16, else beside it in fp32.
+    """x W' + b, and where `down` and `up` are given, the scaled low-rank update, in the precision that training has
+    (`lora.low_rank_dtype`).
 
     Shapes: `weight` [out, in], `bias` [out], `down` [ranks, in], `up` [out, ranks]. `packed` is the weight in oneDNN's
     layout.
@@ -71,10 +73,6 @@ def projection_of(module: Any) -> Projection | None:
     up = torch.cat([lora.lora_B[name].weight * lora.scaling[name] for name in active], dim=1)
     dtype = low_rank_dtype(base.weight)
     return Projection(base.weight, base.bias, down.to(dtype), up.to(dtype))
-
-
-def low_rank_dtype(weight: Tensor) -> torch.dtype:
-    return torch.bfloat16 if weight.dtype == torch.bfloat16 else torch.float32
 
 
 def stacked(maps: Sequence[Projection]) -> Projection:
