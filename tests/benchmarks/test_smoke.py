@@ -37,10 +37,10 @@ def test_the_estimate_names_its_inputs_and_follows_them() -> None:
     """Half the rates, twice the hours."""
     usual = cost.run(quick=True, device="cpu")
     assert {row.subject for row in usual} == {"janus-pro-1b", "janus-pro-7b"}
-    slower = cost.run(quick=True, device="cpu", rates=cost.Rates(utilisation=0.225, bandwidth_share=0.25))
+    slower = cost.run(quick=True, device="cpu", rates=cost.Rates(0.23, 0.11, 0.195))
     for fast, slow in zip(usual, slower, strict=True):
         assert fast.ratio is not None and slow.ratio == pytest.approx(2 * fast.ratio)
-        assert fast.details["inputs"]["rates"] == [0.45, 0.5]
+        assert fast.details["inputs"]["rates"] == [0.46, 0.22, 0.39]
 
 
 def test_a_bound_is_that_of_the_paired_logarithms() -> None:

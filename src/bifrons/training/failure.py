@@ -6,6 +6,7 @@ import math
 from pathlib import Path
 
 from bifrons.records import Task, TaskStep, write_json
+from bifrons.training.recipe import TASKS
 
 FILE = "failure.json"
 
@@ -17,12 +18,13 @@ def check_finite(
 
     The ids of the step's records are kept in `failure.json` of the run's folder; checkpoint and steps stay as they are.
     """
-    bad = [f"the {task} loss is {own.loss}" for task, own in seen.items() if not math.isfinite(own.loss)]
+    in_order = {task: seen[task] for task in TASKS if task in seen}  # not the order in which they were computed
+    bad = [f"the {task} loss is {own.loss}" for task, own in in_order.items() if not math.isfinite(own.loss)]
     if not bad and norm is not None and not math.isfinite(norm):
         bad = [f"the norm of the gradient is {norm}"]
     if not bad:
         return
-    records = {task: list(own.records) for task, own in seen.items()}
+    records = {task: list(own.records) for task, own in in_order.items()}
     what = f"step {step}: {' and '.join(bad)}"
     if folder is None:
         raise ValueError(f"{what}; its records are {', '.join(id for ids in records.values() for id in ids)}")
