@@ -108,9 +108,11 @@ def test_a_loss_that_is_not_finite_stops_the_run(
     model: JanusModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In one line; the ids of its records are kept, and so are the checkpoint and every step before."""
-    break_at(model, monkeypatch, 6)  # generation, in the fourth step: it comes first
+    break_at(model, monkeypatch, 7)  # understanding, in the fourth step: it comes second
     folder = tmp_path / "run"
-    with pytest.raises(ValueError, match="step 3: the generation loss is nan; its records are named in .*failure.json"):
+    with pytest.raises(
+        ValueError, match="step 3: the understanding loss is nan; its records are named in .*failure.json"
+    ):
         run(model, out=folder, steps=6, checkpoint_every=2)
     kept = read_json(folder / "failure.json")
     assert kept["step"] == 3 and len(kept["records"]["generation"]) == 1
@@ -125,7 +127,7 @@ def test_a_loss_that_is_not_finite_stops_the_run(
 
 
 def test_without_a_folder_the_records_are_in_the_line(model: JanusModel, monkeypatch: pytest.MonkeyPatch) -> None:
-    break_at(model, monkeypatch, 3)
+    break_at(model, monkeypatch, 2)
     with pytest.raises(ValueError, match="step 1: the understanding loss is nan.*; its records are u0-., g0-."):
         run(model)
 

@@ -130,7 +130,7 @@ def align(
             seen: dict[Task, TaskStep] = {}
             gradients: dict[Task, TaskGradient] = {}
             aims = objectives(model, recipe, data, step, processes)
-            for task, task_data in reversed(data.items()):  # all micro-batches of one task, then all of the other
+            for task, task_data in reversed(data.items()):  # the larger task first: its freed memory serves the other
                 seen[task] = backward(model, recipe, task, task_data, step, aims[task], processes)
                 gradients[task] = trained.take(processes)
             check_finite(step, seen, None, folder, writes=processes.writes)
