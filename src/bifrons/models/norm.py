@@ -1,5 +1,5 @@
-"""RMSNorm (Zhang and Sennrich 2019) as one kernel on a GPU, where transformers' own takes eight, and three times that
-backwards. Sums are fp32 in both; the one kernel rounds once where the other rounds twice.
+"""RMSNorm (Zhang and Sennrich 2019) as one kernel on a GPU, where transformers' own takes eight.
+Sums are fp32 in both; the one kernel rounds once where the other rounds twice.
 """
 
 from __future__ import annotations

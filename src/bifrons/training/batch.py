@@ -96,7 +96,7 @@ def backward(
     for positions, seen, spread in forward(model, recipe, task, data, step, processes):
         minimised, loss = objective(seen, positions)
         if not rows:
-            give_back_heap()
+            give_back_heap(loss.device)
         (minimised.sum() / len(chosen)).backward()
         with torch.no_grad():
             margin, ratios = seen.margin, seen.log_ratios

@@ -13,11 +13,15 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
+import torch
+
 LARGE = 2 * 1024**3  # bytes resident: a smaller process would wait longer for its pages than it saves
 
 
-def give_back_heap() -> None:
-    """Nothing in a small process, and nothing where the C library is not glibc."""
+def give_back_heap(device: torch.device) -> None:
+    """Nothing where the tensors are not on the CPU, in a small process, and where the C library is not glibc."""
+    if device.type != "cpu":
+        return
     trim = malloc_trim()
     if trim is not None and resident() > LARGE:
         trim(0)

@@ -14,9 +14,8 @@ from bifrons.protocol import UnifiedModel
 def settings_for(model: UnifiedModel, device: torch.device) -> Iterator[None]:
     """Two settings of torch's while a model in bfloat16 trains on a GPU; elsewhere nothing changes.
 
-    fp32 products are TF32's: the heads' inputs have 8 bits of a mantissa and lose nothing in TF32's 11, a product is
-    eight times faster, and sums stay fp32. Attention is not cuDNN's, which takes a tenth of a second to prepare for
-    every length that it has not seen, and the lengths of pairs differ.
+    fp32 products are TF32's: the heads' inputs have 8 bits of a mantissa and lose nothing in TF32's 11, and sums stay
+    fp32. Attention is not cuDNN's, which prepares anew for every length, and the lengths of pairs differ.
     """
     if device.type != "cuda" or model.identity.facts.get("dtype") != "bfloat16":
         yield

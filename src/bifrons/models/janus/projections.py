@@ -3,7 +3,7 @@
 One token at a time, a small network spends its time on calls and not on arithmetic: maps that read the same input are
 stacked into one, and LoRA is added into the copy. A large network's maps stay where they are, with LoRA beside them.
 Large maps on a CPU are packed for oneDNN once a call where they are walked through many times: left alone, packing is
-most of the work of a product with few rows.
+most of the work of a product with few rows. The call then holds a second copy of them.
 """
 
 from __future__ import annotations
