@@ -5,7 +5,7 @@ from __future__ import annotations
 from benchmarks.baselines import generate
 from benchmarks.heads import Lowered
 from benchmarks.measure import Row, paired, speed_row
-from benchmarks.subjects import DTYPES, SUBJECTS, asked, forget_features, sampled
+from benchmarks.subjects import DTYPES, SUBJECTS, asked, sampled
 from bifrons.protocol import Sampling
 
 QUESTIONS, IMAGES, LIMIT = 16, 4, 32
@@ -24,7 +24,7 @@ def run(quick: bool, device: str) -> list[Row]:
         sampling = Sampling(temperature=0.0, max_new_tokens=LIMIT, batch_size=QUESTIONS)
 
         def ours(model=model, images=images, questions=questions, sampling=sampling) -> list[tuple[int, ...]]:
-            forget_features(model)
+            model.vision.forget()
             return [answer.tokens for answer in model.answer(images, questions, sampling)]
 
         def theirs(model=model, images=images, questions=questions, lowered=lowered) -> list[tuple[int, ...]]:

@@ -12,7 +12,7 @@ from typing import Any
 from benchmarks.baselines import generate
 from benchmarks.baselines.item_by_item import ItemByItem
 from benchmarks.measure import Paired, Row, paired, speed_row
-from benchmarks.subjects import SUBJECTS, forget_features
+from benchmarks.subjects import SUBJECTS
 from bifrons.pairs import real_against_generated
 from bifrons.pairs import understanding_pairs as build_understanding
 from bifrons.scorers.clip import load_clip
@@ -30,7 +30,7 @@ def run(quick: bool, device: str) -> list[Row]:
     examples = scene_examples("pairs", count, 7)
 
     def understanding(maker: Any) -> list[Any]:
-        forget_features(model)
+        model.vision.forget()
         return build_understanding(maker, examples, batch_size=BATCH, min_margin=0.0).pairs
 
     def generation(maker: Any, scorer: Any) -> list[Any]:

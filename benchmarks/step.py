@@ -18,7 +18,7 @@ from benchmarks.arithmetic import Shapes
 from benchmarks.baselines.two_model import TwoModel, generation_batch, understanding_batch
 from benchmarks.machine import limits, peak_memory
 from benchmarks.measure import Paired, Row, speed_row, synchronise, timed
-from benchmarks.subjects import DTYPES, SUBJECTS, Subject, forget_features, generation_pairs, understanding_pairs
+from benchmarks.subjects import DTYPES, SUBJECTS, Subject, generation_pairs, understanding_pairs
 from bifrons import align
 from bifrons.models.janus.model import JanusModel
 from bifrons.models.pictures import to_image
@@ -169,7 +169,7 @@ def baseline_batches(
 
 def preparation(model: JanusModel, pairs_u: list[UnderstandingPair], pairs_g: list[GenerationPair]) -> dict[str, float]:
     """Seconds a pair of what is done once a data set: vision features and reference log-probabilities."""
-    forget_features(model)
+    model.vision.forget()
     found: dict[str, float] = {}
     for task, pairs in (("understanding", pairs_u), ("generation", pairs_g)):
         began = time.perf_counter()

@@ -157,9 +157,3 @@ def generation_pairs(model: JanusModel, subject: Subject, count: int, seed: int 
             )
         )
     return made
-
-
-def forget_features(model: JanusModel) -> None:
-    """Empty the cache of vision features: the next call sees its images for the first time."""
-    model._features.clear()
-    model._feature_bytes = 0

@@ -26,6 +26,7 @@ from tiny_janus import (
     understanding_pairs,
 )
 
+from bifrons.models.janus import vision
 from bifrons.models.janus.model import JanusModel
 from bifrons.models.sampling import choose, uniforms
 from bifrons.protocol import Answer, Sampling
@@ -252,8 +253,8 @@ def test_noise_is_a_function_of_seed_item_and_position() -> None:
     assert uniforms(-1, [0], 3).shape == (1, 3)
 
 
-def test_features_from_sampling_serve_training(model: JanusModel) -> None:
-    """What was cached in inference mode can stand in a graph: gradients are those of a fresh model."""
+def test_sampling_moves_nothing_that_training_reads(model: JanusModel) -> None:
+    """After images were read together, gradients are bitwise those of a fresh model, which reads each alone."""
     fresh = make_model()
     taken: list[torch.Tensor] = []
     model.answer(IMAGES[:2], QUESTIONS[:2], GREEDY)
@@ -268,13 +269,24 @@ def test_features_from_sampling_serve_training(model: JanusModel) -> None:
 
 
 def test_features_are_computed_once(model: JanusModel, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The cache gives back the same tensor for the same bytes, another one for other bytes, and looks at no path."""
-    first = model.features(picture(1))
-    assert model.features(picture(1)) is first
-    assert not torch.equal(model.features(picture(2)), first)
-    assert torch.equal(model.features(Image.open(io.BytesIO(picture(1)))), first)
+    """The same tensor for the same bytes, another one for other bytes, and no path is looked at."""
+    first = model.vision.alone(picture(1))
+    assert model.vision.alone(picture(1)) is first
+    assert not torch.equal(model.vision.alone(picture(2)), first)
+    assert torch.equal(model.vision.alone(Image.open(io.BytesIO(picture(1)))), first)
+    both = model.vision.together([picture(1), picture(2)])
+    torch.testing.assert_close(both, torch.cat([first, model.vision.alone(picture(2))]), rtol=1e-4, atol=1e-5)
     monkeypatch.setattr(model.core, "get_image_features", None)
-    assert model.features(picture(1)) is first
+    assert model.vision.alone(picture(1)) is first
+    assert torch.equal(model.vision.together([picture(2), picture(1)]), both.flip(0))
+
+
+def test_a_full_cache_of_features_keeps_no_more(model: JanusModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = model.vision.alone(picture(1))
+    monkeypatch.setattr(vision, "KEPT_BYTES", model.vision.bytes)
+    second = model.vision.alone(picture(2))
+    assert model.vision.alone(picture(1)) is first
+    assert model.vision.alone(picture(2)) is not second and torch.equal(model.vision.alone(picture(2)), second)
 
 
 def test_codes_are_of_the_codebook(model: JanusModel) -> None:

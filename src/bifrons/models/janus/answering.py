@@ -22,15 +22,15 @@ def answer_tokens(
     text_head: Callable[[Tensor], Tensor],
     prompts: Prompts,
     images: Sequence[Hashable],
-    features: Callable[[int], Tensor],
+    features: Callable[[list[int]], Tensor],
     asked: Sequence[list[int]],
     sampling: Sampling,
     report: Callable[[int], None] | None = None,
 ) -> list[Answer]:
     """One answer to each question (ids) about the image of the same index.
 
-    `images` names each question's image: questions of one image stand together, and `features(index)` is asked once for
-    all of those in a batch. `text_head` gives fp32 logits.
+    `images` names each question's image: questions of one image stand together, and `features`, of questions of
+    different images [images, image tokens, width], is asked once a batch. `text_head` gives fp32 logits.
     """
     body = Body(core.language_model, min(sampling.batch_size, len(asked)))
     step = WordStep(text_head, body, sampling.temperature)
@@ -91,7 +91,7 @@ def read_questions(
     body: Body,
     prompts: Prompts,
     images: Sequence[Hashable],
-    features: Callable[[int], Tensor],
+    features: Callable[[list[int]], Tensor],
     asked: Sequence[list[int]],
     chosen: list[int],
     limit: int,
@@ -108,7 +108,7 @@ def read_questions(
 
     ids, valid = left_padded([list(head) for _, head in different_heads], prompts.pad_id)
     embeds = body.embed(ids.to(body.device)).clone()
-    seen = torch.cat([features(holder[head]) for head in different_heads])
+    seen = features([holder[head] for head in different_heads])
     embeds[(ids == prompts.image_id) & valid] = seen.reshape(-1, embeds.shape[-1])
     reader = Decoder(body, len(different_heads), ids.shape[1])
     reader.read(embeds, valid.to(body.device), goes_on=True)

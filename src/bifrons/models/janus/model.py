@@ -19,16 +19,16 @@ from bifrons.models.janus.forward import hidden_at, register_with_shards
 from bifrons.models.janus.merging import save_merged
 from bifrons.models.janus.packing import CODE, FEATURE, Packed, pack_generation, pack_understanding
 from bifrons.models.janus.prompts import PROMPT_VERSION, Prompts
+from bifrons.models.janus.vision import Vision
 from bifrons.models.norm import fuse_norms
 from bifrons.models.pictures import Picture, to_image
 from bifrons.models.size import recompute_activations, shard_layers
 from bifrons.models.target_log_probs import target_log_probs
 from bifrons.models.tokens import Report, TokenModel
 from bifrons.protocol import Answer, Divergence, Identity, LogProbs, Sampling, TokenLogProbs
-from bifrons.records import GenerationPair, UnderstandingPair, content_hash
+from bifrons.records import GenerationPair, UnderstandingPair
 
 JANUS_GUIDANCE = 5.0
-FEATURE_CACHE_BYTES = 2 * 1024**3
 SITES = Sites(
     body="model.language_model",
     projections=("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"),
@@ -51,8 +51,7 @@ class JanusModel(TokenModel):
         fuse_norms(self.core.language_model)
         self.processor = processor
         self.prompts = Prompts(processor, network.config.image_token_id)
-        self._features: dict[str, Tensor] = {}
-        self._feature_bytes = 0
+        self.vision = Vision(self.core, processor)
 
     @property
     def device(self) -> torch.device:
@@ -94,7 +93,7 @@ class JanusModel(TokenModel):
             return pack_understanding(
                 [self.prompts.understanding(pair.question) for pair in answers],
                 [self.responses(pair) for pair in answers],
-                torch.cat([self.features(pair.image, f"understanding pair {pair.id!r}") for pair in answers]),
+                torch.cat([self.vision.alone(pair.image, f"understanding pair {pair.id!r}") for pair in answers]),
                 self.prompts.image_id,
             )
         drawings = self.drawings(pairs)
@@ -103,20 +102,6 @@ class JanusModel(TokenModel):
             [(pair.chosen_codes, pair.rejected_codes) for pair in drawings],
             self.prompts.pad_id,
         )
-
-    def features(self, image: Picture, name: str = "") -> Tensor:
-        """What the language model sees of an image, [1, image tokens, width]: frozen, so computed once and kept."""
-        key = content_hash(image) if isinstance(image, bytes) else None
-        if key is not None and key in self._features:
-            return self._features[key]
-        pixels = self.processor.image_processor(to_image(image, name), return_tensors="pt")["pixel_values"]
-        with torch.no_grad():
-            made: Tensor = self.core.get_image_features(pixels.to(self.device, self.dtype)).pooler_output
-        size = made.numel() * made.element_size()
-        if key is not None and self._feature_bytes + size <= FEATURE_CACHE_BYTES:
-            self._features[key] = made
-            self._feature_bytes += size
-        return made
 
     def embed(self, packed: Packed) -> Tensor:
         ids, kinds = packed.ids.to(self.device), packed.kinds.to(self.device)
@@ -170,7 +155,7 @@ class JanusModel(TokenModel):
 
     def to(self, device: torch.device | str) -> None:
         self.network.to(device)
-        self._features, self._feature_bytes = {}, 0  # they lie where the network was
+        self.vision.forget()  # what is kept lies where the network was
 
     def checkpoint_gradients(self, on: bool) -> None:
         recompute_activations(self.core.language_model, on)
@@ -196,7 +181,7 @@ class JanusModel(TokenModel):
             lambda hidden: self.head("understanding", hidden),
             self.prompts,
             names,
-            lambda index: self.features(images[index]),
+            lambda indices: self.vision.together([images[i] for i in indices]),
             asked,
             sampling,
             report,

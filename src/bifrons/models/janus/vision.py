@@ -1,0 +1,59 @@
+"""What the language model sees of images: the vision tower is frozen, so every image passes it once and is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from bifrons.models.pictures import Picture, to_image
+from bifrons.records import content_hash
+
+KEPT_BYTES = 2 * 1024**3
+
+
+class Vision:
+    """Features of images by their content, [images, image tokens, width].
+
+    How many images stand in a product moves its last digits. Training reads images `alone`, so that a resumed run is
+    bitwise the same; answering reads those of a batch `together`, which is faster. Neither sees what the other kept.
+    """
+
+    def __init__(self, core: Any, processor: Any) -> None:
+        self.core, self.processor = core, processor
+        self.kept: dict[tuple[str, str], Tensor] = {}
+        self.bytes = 0
+
+    def alone(self, image: Picture, name: str = "") -> Tensor:
+        """Of one image, [1, image tokens, width]. Raises ValueError, with the name, for what is no image."""
+        return self.features("alone", [image], name)
+
+    def together(self, images: Sequence[Picture]) -> Tensor:
+        return self.features("together", images)
+
+    def features(self, how: str, images: Sequence[Picture], name: str = "") -> Tensor:
+        keys = [(how, content_hash(image)) if isinstance(image, bytes) else None for image in images]
+        made = {i: self.kept[key] for i, key in enumerate(keys) if key in self.kept}
+        new = [i for i in range(len(images)) if i not in made]
+        if new:
+            made |= dict(zip(new, self.compute([to_image(images[i], name) for i in new]).split(1), strict=True))
+        for i in new:
+            self.keep(keys[i], made[i])
+        return made[0] if len(images) == 1 else torch.cat([made[i] for i in range(len(images))])
+
+    def compute(self, pictures: list[Any]) -> Tensor:
+        weight: Tensor = self.core.language_model.embed_tokens.weight
+        pixels = self.processor.image_processor(pictures, return_tensors="pt")["pixel_values"]
+        with torch.no_grad():
+            return self.core.get_image_features(pixels.to(weight.device, weight.dtype)).pooler_output
+
+    def keep(self, key: tuple[str, str] | None, features: Tensor) -> None:
+        size = features.numel() * features.element_size()
+        if key is not None and self.bytes + size <= KEPT_BYTES:
+            self.kept[key] = features
+            self.bytes += size
+
+    def forget(self) -> None:
+        self.kept, self.bytes = {}, 0
