@@ -38,7 +38,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def adapter_of(base: Path, folder: Path, seed: int = 0) -> tuple[Path, Tensor]:
     """A trained adapter and its log-probabilities, [4, 2]."""
-    model: Any = load(str(base))
+    model: Any = load(str(base), device="cpu")
     model.add_adapter(replace(SETTINGS, seed=seed))
     move_adapter(model, seed=seed)
     model.save_adapter(folder)
@@ -83,7 +83,7 @@ def test_a_merged_checkpoint_gives_the_adapters_values(
     folder, ours = adapter
     made = export_adapter(folder, tmp_path / "merged")
     assert made.rounding is not None and made.rounding < 1e-5
-    loaded: Any = load(str(made.folder))
+    loaded: Any = load(str(made.folder), device="cpu")
     assert loaded.adapted is None
     torch.testing.assert_close(both(loaded), ours, rtol=1e-5, atol=1e-4)
     network, found = JanusForConditionalGeneration.from_pretrained(made.folder, output_loading_info=True)
@@ -107,20 +107,20 @@ def test_only_what_was_trained_changes(base: Path, adapter: tuple[Path, Tensor],
 def test_a_soup_is_exported_like_any_adapter(base: Path, adapter: tuple[Path, Tensor], tmp_path: Path) -> None:
     other, _ = adapter_of(base, tmp_path / "other", seed=1)
     soup(adapter[0], other, 0.25, tmp_path / "soup")
-    model: Any = load(str(base), adapter=tmp_path / "soup")
+    model: Any = load(str(base), device="cpu", adapter=tmp_path / "soup")
     expected = both(model)
     merged = export_adapter(tmp_path / "soup", tmp_path / "merged")
-    torch.testing.assert_close(both(load(str(merged.folder))), expected, rtol=1e-5, atol=1e-4)
+    torch.testing.assert_close(both(load(str(merged.folder), device="cpu")), expected, rtol=1e-5, atol=1e-4)
     assert ((expected - adapter[1]).abs() > 1e-3).all()
 
 
 def test_an_adapter_without_a_head_is_merged(base: Path, tmp_path: Path) -> None:
-    model: Any = load(str(base))
+    model: Any = load(str(base), device="cpu")
     model.add_adapter(replace(SETTINGS, train_head=False))
     move_adapter(model)
     model.save_adapter(tmp_path / "adapter")
     merged = export_adapter(tmp_path / "adapter", tmp_path / "merged")
-    torch.testing.assert_close(both(load(str(merged.folder))), both(model), rtol=1e-5, atol=1e-4)
+    torch.testing.assert_close(both(load(str(merged.folder), device="cpu")), both(model), rtol=1e-5, atol=1e-4)
 
 
 def test_rounding_is_measured(adapter: tuple[Path, Tensor], base: Path, tmp_path: Path) -> None:
@@ -140,7 +140,7 @@ def test_rounding_is_measured(adapter: tuple[Path, Tensor], base: Path, tmp_path
 
 def test_an_adapter_trained_in_bf16_finds_its_base(base: Path, tmp_path: Path) -> None:
     """Its files say in what it was trained, and so whose weights' fingerprint they hold."""
-    model: Any = load(str(base), dtype=torch.bfloat16)
+    model: Any = load(str(base), device="cpu", dtype=torch.bfloat16)
     model.add_adapter(SETTINGS)
     move_adapter(model)
     model.save_adapter(tmp_path / "adapter")

@@ -31,7 +31,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_folder_gives_the_model_that_was_saved(folder: Path) -> None:
     """The same fingerprint, prompts and log-probabilities to the last bit."""
-    loaded, built = load(str(folder)), make_model()
+    loaded, built = load(str(folder), device="cpu"), make_model()
     assert loaded.identity.fingerprint == built.identity.fingerprint
     assert loaded.identity.name == str(folder)
     for pairs in (understanding_pairs(2), generation_pairs(2)):
@@ -39,11 +39,11 @@ def test_a_folder_gives_the_model_that_was_saved(folder: Path) -> None:
 
 
 def test_dtype_and_adapter_can_be_asked_for(folder: Path, tmp_path: Path) -> None:
-    first = load(str(folder), dtype=torch.bfloat16)
+    first = load(str(folder), device="cpu", dtype=torch.bfloat16)
     first.add_adapter(AdapterSettings(rank=2, alpha=4.0))
     move_adapter(first)  # pyright: ignore[reportArgumentType]
     first.save_adapter(tmp_path / "adapter")
-    second = load(str(folder), dtype=torch.bfloat16, adapter=tmp_path / "adapter")
+    second = load(str(folder), device="cpu", dtype=torch.bfloat16, adapter=tmp_path / "adapter")
     assert second.identity.facts["dtype"] == "bfloat16"
     pairs = generation_pairs(2)
     assert torch.equal(sums_of(first, pairs), sums_of(second, pairs))  # pyright: ignore[reportArgumentType]
@@ -245,7 +245,7 @@ def offline_cache(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 @pytest.mark.parametrize("revision", ["", "main", COMMIT])
 def test_a_hub_name_is_resolved_to_its_commit(offline_cache: Path, tmp_path: Path, revision: str) -> None:
     """Offline, from the cache: what was loaded is recorded in the identity and in every adapter."""
-    model = load("someone/tiny", revision=revision)
+    model = load("someone/tiny", revision=revision, device="cpu")
     assert model.identity.name == "someone/tiny" and model.identity.revision == COMMIT
     model.add_adapter(AdapterSettings(rank=2, alpha=4.0))
     model.save_adapter(tmp_path / "adapter")

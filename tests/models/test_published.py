@@ -34,7 +34,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def model(folder: Path) -> Any:
-    return load(str(folder))
+    return load(str(folder), device="cpu")
 
 
 @pytest.fixture(scope="module")
@@ -152,7 +152,7 @@ def test_log_probs_are_those_of_the_plain_network(
 ) -> None:
     """Both tasks; in bf16 up to the rounding of another order of sums, about 1 in 256 a step of the body."""
     if dtype != torch.float32:
-        model = load(str(folder), dtype=dtype)
+        model = load(str(folder), device="cpu", dtype=dtype)
         plain = JanusForConditionalGeneration.from_pretrained(folder, dtype=dtype)
     seen, drawn = understanding_pair(), generation_pair()
     with torch.no_grad():

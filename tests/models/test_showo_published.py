@@ -30,7 +30,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("file", ["model.safetensors", "pytorch_model.safetensors"])
 def test_a_checkpoint_is_what_its_files_hold(file: str, tmp_path: Path) -> None:
     """Recognised by its class; every weight in its place, and the same fingerprint as the network that wrote it."""
-    model, own = load(str(write_checkpoint(tmp_path / "here", file=file))), make_model()
+    model, own = load(str(write_checkpoint(tmp_path / "here", file=file)), device="cpu"), make_model()
     assert isinstance(model, ShowoModel) and model.identity.family == "showo"
     assert model.identity.fingerprint == own.identity.fingerprint
     pairs = generation_pairs()
@@ -42,7 +42,7 @@ def test_a_checkpoint_is_what_its_files_hold(file: str, tmp_path: Path) -> None:
 
 def test_the_body_is_transformers_own_phi(folder: Path) -> None:
     """What is stored under the prefix loads into Phi by its own names, and gives the same states."""
-    model = load(str(folder))
+    model = load(str(folder), device="cpu")
     assert isinstance(model, ShowoModel)
     stored = load_file(folder / "model.safetensors")
     assert all(key.startswith("showo.") for key in stored)
@@ -87,7 +87,7 @@ def test_companions_may_lie_inside(tmp_path: Path) -> None:
 def test_drawing_settings_are_read_where_a_checkpoint_has_them(tmp_path: Path) -> None:
     checkpoint = write_checkpoint(tmp_path / "settings")
     write_json(checkpoint / "generation_config.json", {"steps": 7, "guidance": 2.5, "compounding": True})
-    model = load(str(checkpoint))
+    model = load(str(checkpoint), device="cpu")
     assert isinstance(model, ShowoModel)
     assert (model.drawing.steps, model.drawing.guidance, model.drawing.compounding) == (7, 2.5, True)
     write_json(checkpoint / "generation_config.json", {"steps": "7"})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from typing import Any
@@ -35,7 +36,11 @@ def test_the_order_of_names_does_not_matter() -> None:
 def test_the_key_does_not_depend_on_the_process() -> None:
     code = f"from bifrons.records import run_key; print(run_key({DEFINITION!r}))"
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env={"PYTHONHASHSEED": "123"}
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONHASHSEED": "123"},
     )
     assert done.stdout.strip() == GOLDEN
 

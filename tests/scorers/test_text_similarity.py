@@ -56,7 +56,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def bert(folder: Path) -> tuple[Any, Any]:
-    return load_bert(str(folder))
+    network, tokenizer = load_bert(str(folder))
+    return network.cpu(), tokenizer
 
 
 def hidden_of(bert: tuple[Any, Any], text: str) -> Tensor:

@@ -17,18 +17,21 @@ from torch.nn.functional import normalize
 from transformers import AutoTokenizer, BertModel
 
 from bifrons.scorers.content import check_lengths
+from bifrons.scorers.device import device_of, fastest
 
 BATCH_SIZE = 64
 
 
 def load_bert(folder: str) -> tuple[Any, Any]:
-    """Network and tokenizer of a BERT checkpoint (safetensors): a folder, or a hub name such as owner/model.
+    """Network, on the GPU where there is one, and tokenizer of a BERT checkpoint (safetensors): a folder, or a hub name
+    such as owner/model.
 
     Raises ValueError for a name that is neither.
     """
     if not Path(folder).is_dir() and folder.count("/") != 1:
         raise ValueError(f"no BERT {folder!r}: give a folder, or a hub name such as owner/model")
     network = BertModel.from_pretrained(folder, use_safetensors=True, trust_remote_code=False, dtype=torch.float32)
+    network.to(fastest())  # pyright: ignore[reportArgumentType]
     return network, AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
 
 
@@ -42,9 +45,8 @@ class BertScorer(ABC):
 
     def encoded(self, texts: Sequence[str]) -> dict[str, Tensor]:
         limit = self.network.config.max_position_embeddings
-        return dict(
-            self.tokenizer(list(texts), padding=True, truncation=True, max_length=limit, return_tensors="pt").items()
-        )
+        made = self.tokenizer(list(texts), padding=True, truncation=True, max_length=limit, return_tensors="pt")
+        return dict(made.to(device_of(self.network)).items())
 
     def scores(self, candidates: Sequence[str], references: Sequence[str]) -> list[float]:
         """One score a candidate, in batches. Raises ValueError for lists of different lengths."""

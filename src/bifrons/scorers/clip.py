@@ -14,6 +14,7 @@ from transformers.models.clip.image_processing_pil_clip import CLIPImageProcesso
 
 from bifrons.checkpoints import find_checkpoint, no_progress_bar
 from bifrons.records.pictures import to_image
+from bifrons.scorers.device import device_of, fastest, full_precision
 
 EMBEDDED = {
     "scenes-curation": "organism/weights/clip_curation",
@@ -22,7 +23,10 @@ EMBEDDED = {
 
 
 class ClipScorer:
-    """Scores 100 * cosine(image, text). Two scorers are the same network exactly when their fingerprints are equal."""
+    """Scores 100 * cosine(image, text). Two scorers are the same network exactly when their fingerprints are equal.
+
+    Embeddings lie on the CPU, wherever the network runs.
+    """
 
     def __init__(self, network: Any, tokenizer: Any, processor: Any, name: str) -> None:
         self.network = network.eval().requires_grad_(False)
@@ -33,7 +37,7 @@ class ClipScorer:
         digest = hashlib.sha256()
         for key, tensor in sorted(network.state_dict().items()):
             digest.update(key.encode())
-            digest.update(tensor.contiguous().flatten().view(torch.uint8).numpy().data)
+            digest.update(tensor.cpu().contiguous().flatten().view(torch.uint8).numpy().data)
         self.fingerprint = digest.hexdigest()[:20]
 
     @torch.inference_mode()
@@ -42,8 +46,9 @@ class ClipScorer:
         made: list[Tensor] = []
         for start in range(0, len(images), batch_size):
             pixels = self.pixels(images[start : start + batch_size])
-            hidden = self.network.vision_model(pixel_values=pixels).pooler_output
-            made.append(normalize(self.network.visual_projection(hidden).float(), dim=-1))
+            with full_precision():
+                hidden = self.network.vision_model(pixel_values=pixels).pooler_output
+            made.append(normalize(self.network.visual_projection(hidden).float(), dim=-1).cpu())
         return torch.cat(made)
 
     @torch.inference_mode()
@@ -54,12 +59,14 @@ class ClipScorer:
         made: list[list[Tensor]] = []
         for start in range(0, len(images), batch_size):
             pixels = self.pixels(images[start : start + batch_size])
-            states = self.network.vision_model(pixel_values=pixels, output_hidden_states=True).hidden_states
-            made.append([state[:, 1:].float() for state in states[1:]])
+            with full_precision():
+                states = self.network.vision_model(pixel_values=pixels, output_hidden_states=True).hidden_states
+            made.append([state[:, 1:].float().cpu() for state in states[1:]])
         return [torch.cat(parts) for parts in zip(*made, strict=True)]
 
     def pixels(self, images: Sequence[Any]) -> Tensor:
-        return self.processor([to_image(image) for image in images], return_tensors="pt")["pixel_values"]
+        made = self.processor([to_image(image) for image in images], return_tensors="pt")["pixel_values"]
+        return made.to(device_of(self.network))
 
     @torch.inference_mode()
     def embed_texts(self, texts: Sequence[str], batch_size: int = 64) -> Tensor:
@@ -73,9 +80,9 @@ class ClipScorer:
                 truncation=True,
                 max_length=limit,
                 return_tensors="pt",
-            )
+            ).to(device_of(self.network))
             hidden = self.network.text_model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"])
-            made.append(normalize(self.network.text_projection(hidden.pooler_output).float(), dim=-1))
+            made.append(normalize(self.network.text_projection(hidden.pooler_output).float(), dim=-1).cpu())
         return torch.cat(made)
 
     def scores(self, images: Sequence[Any], texts: Sequence[str]) -> list[float]:
@@ -90,7 +97,8 @@ class ClipScorer:
 
 
 def load_clip(name: str, processor: str = "") -> ClipScorer:
-    """A scorer by its embedded name, or from a folder or hub name of a CLIP checkpoint (safetensors only).
+    """A scorer by its embedded name, on the CPU, or from a folder or hub name of a CLIP checkpoint (safetensors only),
+    on the GPU where there is one.
 
     `processor` names another place for tokenizer and image processor, where the weights stand alone. Raises ValueError
     for a name that is none of these.
@@ -99,5 +107,7 @@ def load_clip(name: str, processor: str = "") -> ClipScorer:
     beside = find_checkpoint(processor, EMBEDDED, kind="CLIP").folder if processor else folder
     with no_progress_bar():
         network = CLIPModel.from_pretrained(folder, use_safetensors=True, trust_remote_code=False, dtype=torch.float32)
+    if name not in EMBEDDED:
+        network.to(fastest())  # pyright: ignore[reportArgumentType]
     tokenizer = AutoTokenizer.from_pretrained(beside, trust_remote_code=False)
     return ClipScorer(network, tokenizer, CLIPImageProcessorPil.from_pretrained(beside), name)

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, interpolate, max_pool2d, relu
 
 from bifrons.records.pictures import to_image
+from bifrons.scorers.device import device_of, fastest, full_precision
 from bifrons.scorers.frechet import frechet_distance
 from bifrons.scorers.weights import load_weights
 
@@ -184,9 +185,14 @@ class InceptionDistance:
 
     @torch.inference_mode()
     def features(self, images: Sequence[Any], batch_size: int = 32) -> Tensor:
-        """[images, 2048]."""
-        parts = [images[start : start + batch_size] for start in range(0, len(images), batch_size)]
-        return torch.cat([self.network(torch.stack([resized(image) for image in part])) for part in parts])
+        """[images, 2048], on the CPU."""
+        device = device_of(self.network)
+        made: list[Tensor] = []
+        for start in range(0, len(images), batch_size):
+            pixels = torch.stack([resized(image) for image in images[start : start + batch_size]])
+            with full_precision():
+                made.append(self.network(pixels.to(device)).cpu())
+        return torch.cat(made)
 
     def distance(self, images: Sequence[Any], real: Sequence[Any]) -> float:
         return frechet_distance(self.features(images).numpy(), self.features(real).numpy())
@@ -199,7 +205,9 @@ def resized(image: Any) -> Tensor:
 
 
 def load_inception(file: Path) -> InceptionDistance:
-    """Raises ValueError that names the file for one that is missing or holds another network."""
+    """On the GPU where there is one. Raises ValueError that names the file for one that is missing or holds another
+    network.
+    """
     network = Inception()
     load_weights(network, file, ignored=("fc.", "AuxLogits."))
-    return InceptionDistance(network)
+    return InceptionDistance(network.to(fastest()))

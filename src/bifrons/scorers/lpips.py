@@ -17,6 +17,7 @@ from safetensors import safe_open
 from torch import Tensor, nn
 
 from bifrons.records.pictures import to_image
+from bifrons.scorers.device import device_of, fastest, full_precision
 from bifrons.scorers.perceptual import mean_pairwise_distance, pair_distances
 from bifrons.scorers.weights import load_weights
 
@@ -72,7 +73,8 @@ class Lpips(nn.Module):
 
     def forward(self, pixels: Tensor) -> list[Tensor]:
         shape = (1, 3, 1, 1)
-        hidden = (pixels - torch.tensor(MEAN).view(shape)) / torch.tensor(DEVIATION).view(shape)
+        mean, deviation = (pixels.new_tensor(each).view(shape) for each in (MEAN, DEVIATION))
+        hidden = (pixels - mean) / deviation
         made: list[Tensor] = []
         for index, module in enumerate(self.features):
             hidden = module(hidden)
@@ -95,10 +97,12 @@ class LpipsScorer:
         pictures = [np.array(to_image(image)) for image in images]
         if len({picture.shape for picture in pictures}) > 1:
             raise ValueError("LPIPS compares pictures of one size; these have several")
+        device = device_of(self.network)
         made: list[list[Tensor]] = []
         for start in range(0, len(pictures), batch_size):
             batch = torch.from_numpy(np.stack(pictures[start : start + batch_size])).permute(0, 3, 1, 2).float()
-            made.append(self.network(batch / 127.5 - 1))
+            with full_precision():
+                made.append(self.network((batch / 127.5 - 1).to(device)))
         return [torch.cat(parts) for parts in zip(*made, strict=True)]
 
     def distances(self, images: Sequence[Any], others: Sequence[Any]) -> list[float]:
@@ -111,7 +115,10 @@ class LpipsScorer:
 
 
 def load_lpips(file: Path) -> LpipsScorer:
-    """AlexNet's or VGG's, by what the file holds. Raises ValueError that names the file for what is neither."""
+    """AlexNet's or VGG's, by what the file holds, on the GPU where there is one.
+
+    Raises ValueError that names the file for what is neither.
+    """
     if not file.is_file():
         raise ValueError(f"{file}: no such file")
     try:
@@ -121,4 +128,4 @@ def load_lpips(file: Path) -> LpipsScorer:
         raise ValueError(f"{file}: holds no LPIPS network ({str(error).splitlines()[0]})") from None
     network = Lpips("alex" if first[-1] == 11 else "vgg")
     load_weights(network, file, ignored=("classifier.",))
-    return LpipsScorer(network)
+    return LpipsScorer(network.to(fastest()))

@@ -196,7 +196,7 @@ class ImageTokenizer(nn.Module):
 
     def encode(self, pixels_BCHW: Tensor) -> Tensor:
         positive = self.encoder(pixels_BCHW) > 0
-        return torch.einsum("bchw,c->bhw", positive.long(), self.powers.to(positive.device)).flatten(1)
+        return (positive * self.powers.to(positive.device)[:, None, None]).sum(dim=1).flatten(1)
 
     def latents(self, codes: Tensor) -> Tensor:
         """-1 and +1, [..., bits]."""
