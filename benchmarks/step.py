@@ -26,7 +26,7 @@ from bifrons.records import GenerationPair, StepRecord, UnderstandingPair
 from bifrons.training import Recipe
 
 SPEED_BAR, MEMORY_BAR = 4.0, 0.5
-SHARE_BAR, SHARE_PAIRS, SHARE_STEPS, SHARE_WARM = 0.45, 24, 10, 3
+SHARE_BAR, SHARE_PAIRS, SHARE_STEPS, SHARE_WARM = 0.45, 24, 14, 6  # while warm, layers are compiled
 RUN_STEPS = 1000  # what preparing is amortised over: one run of the study
 RUN_PAIRS = (1300, 288)  # and its pairs, all of which are prepared
 
@@ -106,14 +106,16 @@ def operations_of(model: JanusModel, pairs_u: list[UnderstandingPair], pairs_g: 
 
 
 def share_rows(subject: Subject, device: str) -> list[Row]:
-    """The share of the measured matrix rate that steps of one and of four pairs a task reach, one after another."""
+    """The share of the measured matrix rate of steps of one and of four pairs a task, one after another, without
+    and with compiled layers.
+    """
     dtype = str(DTYPES[subject.dtype]).removeprefix("torch.")
     model, pairs_u, pairs_g = ingredients(subject, device, SHARE_PAIRS)
     rate = limits(device)[dtype]
     rows: list[Row] = []
-    for count in (1, 4):
+    for count, compiles in ((1, False), (4, False), (1, True), (4, True)):
         recipe = replace(recipe_of(subject, SHARE_STEPS), pairs_per_step=count)
-        done = align(model, understanding=pairs_u, generation=pairs_g, recipe=recipe, progress=False)
+        done = align(model, understanding=pairs_u, generation=pairs_g, recipe=recipe, compile=compiles, progress=False)
         shares: list[float] = []
         for step in done.steps[SHARE_WARM:]:
             chosen_u = [pairs_u[i] for i in recipe.indices("understanding", step.step, SHARE_PAIRS)]
@@ -124,14 +126,20 @@ def share_rows(subject: Subject, device: str) -> list[Row]:
             Row(
                 benchmark="step",
                 subject=subject.name,
-                what=f"share of the measured matrix rate, {count} pair{'s' * (count > 1)} a task",
+                what=f"share of the measured matrix rate, {count} pair{'s' * (count > 1)} a task"
+                + ", compiled" * compiles,
                 ratio=median(shares),
                 bound=Paired(shares, [1.0] * len(shares)).bound("lower"),
                 bar=SHARE_BAR if subject.name == "7b" else None,
                 unit="",
                 seconds_ours=median(step.seconds for step in done.steps[SHARE_WARM:]),
                 repeats=len(shares),
-                details={"shares": shares, "matrix_rate": rate},
+                details={
+                    "shares": shares,
+                    "matrix_rate": rate,
+                    "seconds": [step.seconds for step in done.steps],
+                    "margin_noise": [done.record.margin_noise_understanding, done.record.margin_noise_generation],
+                },
             )
         )
     return rows

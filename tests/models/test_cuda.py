@@ -99,6 +99,26 @@ def test_a_run_is_that_of_a_cpu(family: Family, strategy: str) -> None:
     assert taken[1] == pytest.approx(taken[0], rel=1e-3)
 
 
+def test_compiled_layers_train_alike(family: Family) -> None:
+    taken: list[list[float]] = []
+    for compiles in (False, True):
+        model = family.make()
+        model.to("cuda")
+        done = align(
+            model,
+            understanding=understanding_pairs(2),
+            generation=family.generation_pairs(2),
+            strategy="naive_joint",
+            steps=3,
+            learning_rate=1e-3,
+            adapter=SETTINGS,
+            compile=compiles,
+            progress=False,
+        )
+        taken.append([step.norm_before_clip for step in done.steps])
+    assert taken[1] == pytest.approx(taken[0], rel=1e-3)
+
+
 def made(*shape: int, seed: int) -> Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed)).cuda()
 

@@ -66,6 +66,10 @@ def align(
     gradient_checkpointing: Annotated[
         bool, typer.Option("--gradient-checkpointing", help="Compute activations twice, to save memory.")
     ] = False,
+    compile: Annotated[
+        bool,
+        typer.Option("--compile", help="Let torch compile the body's layers: faster steps after a minute's wait."),
+    ] = False,
     layout: Annotated[
         str,
         typer.Option(help="Several processes: `replicas` of the model, or `sharded` (FSDP2) where it is too large."),
@@ -106,6 +110,7 @@ def align(
         seed=seed,
         out=out,
         gradient_checkpointing=gradient_checkpointing,
+        compile=compile,
         layout=layout,  # type: ignore[arg-type]
         tracker=tracker,
     )

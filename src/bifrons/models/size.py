@@ -1,4 +1,4 @@
-"""What any transformer body needs to be trained at size: recomputed activations and shards."""
+"""What any transformer body needs to be trained at size: recomputed activations, compiled layers and shards."""
 
 from __future__ import annotations
 
@@ -16,6 +16,15 @@ def recompute_activations(body: Any, on: bool) -> None:
         getattr(body, f"{kind}_checkpointing_enable")({"use_reentrant": False})
     else:
         getattr(body, f"{kind}_checkpointing_disable")()
+
+
+def compile_layers(body: Any, on: bool) -> None:
+    """Of the body, each by itself and with lengths left free, so that one compilation serves all of them."""
+    for layer in body.layers:
+        if on:
+            layer.compile(dynamic=True)
+        else:
+            layer._compiled_call_impl = None
 
 
 def shard_layers(body: Any, outside: Iterable[Parameter], device: torch.device) -> None:

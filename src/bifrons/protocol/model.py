@@ -252,6 +252,10 @@ class UnifiedModel(Protocol):
         """Compute the body's activations again in the backward instead of keeping them; gradients stay equal."""
         ...
 
+    def compile_layers(self, on: bool) -> None:
+        """Let torch compile the body's layers at their next call, or no longer; results move by roundings alone."""
+        ...
+
     def shard(self) -> None:
         """Cut the body into disjoint parts over all processes (FSDP2); its parameters are other objects afterwards."""
         ...

@@ -79,6 +79,7 @@ class TrainingSection(Section):
     paired: bool = False  # pair i of both files in the same step
     accumulate: Positive = 1  # micro-batches that a step's pairs are cut into, to save memory
     gradient_checkpointing: bool = False  # activations twice, to save memory: changes no run
+    compile: bool = False  # the body's layers by torch.compile: faster steps after a wait, and other roundings
 
 
 class EvaluationSection(Section):
@@ -321,7 +322,7 @@ def check_axes(path: Path, config: StudyConfig) -> None:
             fields = {"training": TrainingSection, "data": DataSection}.get(section)
             if fields is None or name not in fields.model_fields:
                 raise ValueError(f"{where}: set holds {key!r}, which is no setting of [training] or [data]")
-            if key == "training.gradient_checkpointing":
+            if key in ("training.gradient_checkpointing", "training.compile"):
                 raise ValueError(f"{where}: {key} changes no run, so it cannot be varied")
             if key == "training.interval" and not set(vary.methods) <= set(TAKES_INTERVAL):
                 raise ValueError(f"{where}: {key} has no effect on a method other than {', '.join(TAKES_INTERVAL)}")

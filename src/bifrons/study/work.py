@@ -105,6 +105,7 @@ def run_train(context: Context, cell: Cell) -> Outcome:
             out=folder,
             reference_cache=context.folder / "reference",
             gradient_checkpointing=config.training.gradient_checkpointing,
+            compile=config.training.compile,
             on_step=context.progress.stepper(recipe.steps),
             progress=False,
         )

@@ -28,6 +28,7 @@ from bifrons.records import (
 )
 from bifrons.training.batch import TaskData, backward, objectives, prepare
 from bifrons.training.checkpoint import load_checkpoint, save_checkpoint
+from bifrons.training.compilation import check_compilation, compiled_layers
 from bifrons.training.failure import check_finite
 from bifrons.training.log import step_log, steps_until
 from bifrons.training.precision import settings_for
@@ -63,6 +64,7 @@ def align(
     reference: ReferencePolicy = "base",
     checkpoint_every: int = 100,
     gradient_checkpointing: bool = False,
+    compile: bool = False,
     layout: Layout = "replicas",
     tracker: str | None = None,
     on_step: Callable[[StepRecord], None] | None = None,
@@ -75,8 +77,9 @@ def align(
     set both tasks'. With `out` the run is kept in that folder (config, steps, checkpoint, adapter) and resumes there.
     `start` is the folder of an adapter that training goes on from, as a round of self-play does; `reference` is then
     either the base or that start. `gradient_checkpointing` computes activations again in the backward, for memory;
-    `layout` says how several processes share a model (see `training.processes`); `tracker` is one of
-    `training.tracking.TRACKERS`. None of these three changes the run. Raises ValueError for settings that do not exist,
+    `compile` has torch compile the body's layers, for speed; `layout` says how several processes share a model (see
+    `training.processes`); `tracker` is one of `training.tracking.TRACKERS`. None of these four changes the run, though
+    compiled layers round differently. Raises ValueError for settings that do not exist,
     for a task without pairs that the strategy trains, for a model that already has an adapter, for a start of another
     model or rank, for a folder of another run, and for a loss that is not finite.
     """
@@ -106,7 +109,9 @@ def align(
     cache = Path(reference_cache) if reference_cache is not None else folder
     going_on = reference, definition.get("start", "")
     device = trained.all[0].device
-    with settings_for(model, device):
+    if compile:
+        check_compilation(device, processes)
+    with settings_for(model, device), compiled_layers(model, compile):
         data: dict[Task, TaskData] = {
             task: prepare(model, task, given[task] or (), cache, processes, *going_on) for task in strategy.tasks
         }
@@ -121,6 +126,7 @@ def align(
 
     with (
         settings_for(model, device),
+        compiled_layers(model, compile),
         step_progress(recipe.strategy_name, recipe.steps, done, shown=progress and processes.writes) as show,
         step_log(folder if processes.writes else None, steps) as log,
         tracking(tracker if processes.writes else None, key, folder, definition) as watch,

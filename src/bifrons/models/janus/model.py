@@ -22,7 +22,7 @@ from bifrons.models.janus.prompts import PROMPT_VERSION, Prompts
 from bifrons.models.janus.vision import Vision
 from bifrons.models.norm import fuse_norms
 from bifrons.models.pictures import Picture, to_image
-from bifrons.models.size import recompute_activations, shard_layers
+from bifrons.models.size import compile_layers, recompute_activations, shard_layers
 from bifrons.models.target_log_probs import target_log_probs
 from bifrons.models.tokens import Report, TokenModel
 from bifrons.protocol import Answer, Divergence, Identity, LogProbs, Sampling, TokenLogProbs
@@ -159,6 +159,9 @@ class JanusModel(TokenModel):
 
     def checkpoint_gradients(self, on: bool) -> None:
         recompute_activations(self.core.language_model, on)
+
+    def compile_layers(self, on: bool) -> None:
+        compile_layers(self.core.language_model, on)
 
     def shard(self) -> None:
         """FSDP2 over the body's layers. Embeddings, norm and heads stay whole in every process."""

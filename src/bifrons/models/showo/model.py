@@ -22,7 +22,7 @@ from bifrons.models.showo.network import ShowoNetwork
 from bifrons.models.showo.options import SAMPLING, SCORING, options_of
 from bifrons.models.showo.packing import Packed, pack_generation, pack_understanding
 from bifrons.models.showo.prompts import PROMPT_VERSION, Prompts
-from bifrons.models.size import recompute_activations, shard_layers
+from bifrons.models.size import compile_layers, recompute_activations, shard_layers
 from bifrons.models.target_log_probs import target_log_probs
 from bifrons.models.tokens import Report, TokenModel
 from bifrons.protocol import Answer, Divergence, Identity, LogProbs, Sampling, TokenLogProbs
@@ -201,6 +201,9 @@ class ShowoModel(TokenModel):
 
     def checkpoint_gradients(self, on: bool) -> None:
         recompute_activations(self.network.showo.model, on)
+
+    def compile_layers(self, on: bool) -> None:
+        compile_layers(self.network.showo.model, on)
 
     def shard(self) -> None:
         """FSDP2 over the body's layers. Embeddings, norm and heads stay whole in every process."""

@@ -1,0 +1,56 @@
+"""torch.compile for the body's layers while they train: fewer kernels and less Python, for a wait at the start."""
+
+from __future__ import annotations
+
+import shutil
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+from bifrons.protocol import UnifiedModel
+from bifrons.training.processes import Processes
+
+# Of one layer's code: both tasks, one row or several, a first layer whose input needs no gradient, base and adapter.
+MOST_COMPILED = 64
+
+
+def check_compilation(device: torch.device, processes: Processes) -> None:
+    """Raises ValueError where layers cannot be compiled: for shards, and where what compiles is not installed."""
+    if processes.layout == "sharded":
+        raise ValueError("compile: layers that are cut into shards (layout 'sharded') cannot be compiled")
+    if device.type == "cuda":
+        from torch.utils._triton import has_triton
+
+        if not has_triton():
+            raise ValueError("compile: Triton is not installed, or does not know this GPU")
+    elif not any(map(shutil.which, ("g++", "clang++"))):
+        raise ValueError("compile: on a CPU this needs a C++ compiler (g++ or clang++), and none was found")
+
+
+@contextmanager
+def compiled_layers(model: UnifiedModel, on: bool) -> Iterator[None]:
+    """Within this block the body's layers are compiled where `on`; dropout's noise stays torch's own."""
+    if not on:
+        yield
+        return
+    with quiet():
+        from torch._dynamo import config as dynamo
+        from torch._inductor import config as inductor
+
+        model.compile_layers(True)
+        try:
+            with dynamo.patch({"recompile_limit": MOST_COMPILED}), inductor.patch({"fallback_random": True}):
+                yield
+        finally:
+            model.compile_layers(False)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Without what torch's compiler warns of and does itself: deprecated imports, looking for gradients of no leaf."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*is deprecated", DeprecationWarning, "torch")
+        warnings.filterwarnings("ignore", "The .grad attribute of a Tensor that is not a leaf", UserWarning)
+        yield
