@@ -12,6 +12,10 @@ import torch
 from bifrons.protocol import UnifiedModel
 from bifrons.training.processes import Processes
 
+AS_EAGER = {
+    "fallback_random": True,  # dropout's noise is torch's own
+    "emulate_precision_casts": True,  # what torch rounds to 16 bits between two operations, a fused kernel does too
+}
 # Of one layer's code: both tasks, one row or several, a first layer whose input needs no gradient, base and adapter.
 MOST_COMPILED = 64
 
@@ -31,7 +35,9 @@ def check_compilation(device: torch.device, processes: Processes) -> None:
 
 @contextmanager
 def compiled_layers(model: UnifiedModel, on: bool) -> Iterator[None]:
-    """Within this block the body's layers are compiled where `on`; dropout's noise stays torch's own."""
+    """Within this block the body's layers are compiled where `on`, and compute what they always do: only sums may come
+    in another order.
+    """
     if not on:
         yield
         return
@@ -41,7 +47,7 @@ def compiled_layers(model: UnifiedModel, on: bool) -> Iterator[None]:
 
         model.compile_layers(True)
         try:
-            with dynamo.patch({"recompile_limit": MOST_COMPILED}), inductor.patch({"fallback_random": True}):
+            with dynamo.patch({"recompile_limit": MOST_COMPILED}), inductor.patch(AS_EAGER):
                 yield
         finally:
             model.compile_layers(False)
@@ -49,8 +55,11 @@ def compiled_layers(model: UnifiedModel, on: bool) -> Iterator[None]:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Without what torch's compiler warns of and does itself: deprecated imports, looking for gradients of no leaf."""
+    """Without what torch's compiler warns of and does itself (deprecated imports, gradients of no leaf), and without
+    its advice to take TF32.
+    """
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", ".*is deprecated", DeprecationWarning, "torch")
         warnings.filterwarnings("ignore", "The .grad attribute of a Tensor that is not a leaf", UserWarning)
+        warnings.filterwarnings("ignore", "TensorFloat32 tensor cores", UserWarning)
         yield

@@ -95,11 +95,10 @@ def all_log_probs(model: UnifiedModel, pairs: Pairs, processes: Processes) -> Te
 
 
 def step_zero_noise(model: UnifiedModel, task: Task, pairs: Pairs, sums: Tensor) -> float:
-    """The largest absolute margin of the policy before step 0 over a few pairs, computed with a graph, as in training;
-    exactly 0 where arithmetic repeats.
-    """
+    """The largest absolute margin of the policy before step 0 over a few pairs; exactly 0 where arithmetic repeats."""
     chosen = sorted({i * len(pairs) // NUM_RECHECKED for i in range(NUM_RECHECKED)})
-    again = torch.cat([model.log_probs(model.pack([pairs[i]])).sums.detach().cpu() for i in chosen])  # type: ignore[list-item]
+    with torch.no_grad():
+        again = torch.cat([model.log_probs(model.pack([pairs[i]])).sums.cpu() for i in chosen])  # type: ignore[list-item]
     ratios = again - sums[chosen]
     limit = MAX_NOISE.get(str(model.identity.facts.get("dtype", "")), 1e-2)
     away = float(ratios.abs().max())  # of the sums: an equal shift of chosen and rejected would leave the margin at 0

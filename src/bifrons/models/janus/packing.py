@@ -61,7 +61,9 @@ class Packed:
 def pack_understanding(
     prefixes: Sequence[list[int]], responses: Sequence[tuple[list[int], list[int]]], features: Tensor, image_id: int
 ) -> Packed:
-    """One row a pair. `responses` end with the end token; `features` are [pairs, image tokens, width]."""
+    """One row a pair. `responses` end with the end token; `features` are [pairs, image tokens, width]; the mask, the
+    one large part of a row, is made on their device.
+    """
     length = max(len(prefix) + len(a) + len(b) for prefix, (a, b) in zip(prefixes, responses, strict=True))
     rows = len(prefixes)
     ids = torch.zeros(rows, length, dtype=torch.long)
@@ -87,10 +89,13 @@ def pack_understanding(
             target += response
             sequence += [2 * row + side] * len(response)
             start = stop
-    causal = torch.ones(length, length, dtype=torch.bool).tril()
+    segment = segment.to(features.device)
+    causal = torch.ones(length, length, dtype=torch.bool, device=segment.device).tril()
     same = segment[:, :, None] == segment[:, None, :]
     to_prefix = (segment[:, None, :] == 0) & (segment[:, :, None] > 0)
-    itself = torch.eye(length, dtype=torch.bool)  # padding looks at itself: a row of all False would be NaN
+    itself = torch.eye(
+        length, dtype=torch.bool, device=segment.device
+    )  # padding looks at itself: a row of all False would be NaN
     mask = (causal & (same | to_prefix)) | itself
     return Packed(
         task="understanding",
