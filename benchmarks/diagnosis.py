@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from statistics import median
 from typing import Any
 
@@ -12,73 +13,98 @@ from benchmarks.measure import Paired, Row
 from benchmarks.step import recipe_of
 from benchmarks.subjects import SUBJECTS, Subject, generation_pairs, understanding_pairs
 from bifrons import align
-from bifrons.records import StepRecord
+from bifrons.records import Observation, State, StepRecord, Task, Weights
+from bifrons.strategies import Strategy, make_strategy
 
 BAR = 1.03
 DYNAMIC = ("pcgrad", "gradient_weighted", "gradient_weighted_smoothed")
+WARM = 4  # steps
 
 
 def run(quick: bool, device: str) -> list[Row]:
     rows: list[Row] = []
     for name in ["organism"] if quick else ["organism", "slice fp32"] if device == "cpu" else ["1b"]:
         subject = SUBJECTS[name]
-        steps, rounds = (4, 2) if quick else (30, 18) if name == "organism" else (3, 5)
+        steps = 8 if quick else 804 if name == "organism" else 24
         strategies = DYNAMIC if name == "organism" else DYNAMIC[:1]
-        rows += [row(subject, device, strategy, steps, rounds) for strategy in strategies]
+        rows += [row(subject, device, strategy, steps) for strategy in strategies]
     return rows
 
 
-def row(subject: Subject, device: str, strategy: str, steps: int, rounds: int) -> Row:
-    """Rounds of some steps of each side in turn, on the same pairs; a round's figure is its median step."""
+class InTurn:
+    """The strategy in two steps of four and `naive_joint` in the others: ours, theirs, theirs, ours."""
+
+    tasks: tuple[Task, ...] = ("understanding", "generation")
+
+    def __init__(self, name: str) -> None:
+        self.strategy, self.plain = make_strategy(name), make_strategy("naive_joint")
+        self.step = 0
+
+    def ended(self, record: StepRecord) -> None:
+        self.step = record.step + 1
+
+    def diagnoses(self, step: int) -> bool:
+        return step % 4 in (0, 3)
+
+    @property
+    def current(self) -> Strategy:
+        return self.strategy if self.diagnoses(self.step) else self.plain
+
+    @property
+    def weighs_head(self) -> bool:
+        return self.current.weighs_head
+
+    def start(self) -> State:
+        return self.strategy.start()
+
+    def weigh(self, state: State, seen: Observation) -> tuple[State, Weights]:
+        if self.diagnoses(seen.step):
+            return self.strategy.weigh(state, seen)
+        return state, self.plain.weigh(self.plain.start(), seen)[1]
+
+
+def row(subject: Subject, device: str, name: str, steps: int) -> Row:
+    """One run whose steps are ours and the baseline's in turn, on one pair a task: neighbours do the same work but for
+    the diagnosis.
+    """
     model = subject.build(device)
-    count = 4 if subject.shape == "organism" else 2
     pairs: dict[str, Any] = {
-        "understanding": understanding_pairs(subject, count),
-        "generation": generation_pairs(model, subject, count),
+        "understanding": understanding_pairs(subject, 1),
+        "generation": generation_pairs(model, subject, 1),
     }
-
-    def seconds(name: str) -> float:
-        recipe = recipe_of(subject, steps, name)
-        done = align(model, **pairs, recipe=recipe, progress=False)
-        model.remove_adapter()
-        return median(step_seconds(done.steps))
-
-    def plain() -> float:
-        with undiagnosed():
-            return seconds("naive_joint")
-
-    plain(), seconds(strategy)
-    theirs: list[float] = []
-    ours: list[float] = []
-    for turn in range(rounds):
-        for work, into in ((plain, theirs), (lambda: seconds(strategy), ours))[:: 1 if turn % 2 else -1]:
-            into.append(work())
+    strategy = InTurn(name)
+    recipe = replace(recipe_of(subject, steps), strategy=strategy)
+    with diagnosed_by(strategy):
+        done = align(model, **pairs, recipe=recipe, on_step=strategy.ended, progress=False)
+    seconds = [step.seconds for step in done.steps]
+    couples = [(seconds[i], seconds[i + 1], strategy.diagnoses(i)) for i in range(WARM, steps - 1, 2)]
+    ours = [first if is_ours else second for first, second, is_ours in couples]
+    theirs = [second if is_ours else first for first, second, is_ours in couples]
     made = Paired(ours, theirs)  # the ratio is what the diagnosis costs
     return Row(
         benchmark="diagnosis",
         subject=subject.name,
-        what=f"{strategy} with every layer / naive_joint without",
+        what=f"{name} with every layer / naive_joint without",
         ratio=made.ratio,
         bound=made.bound("upper"),
         bar=BAR,
         better="lower",
         seconds_baseline=median(theirs),
         seconds_ours=median(ours),
-        repeats=rounds,
+        repeats=len(ours),
         details={"seconds_baseline": theirs, "seconds_ours": ours},
     )
 
 
-def step_seconds(steps: list[StepRecord]) -> list[float]:
-    """Without the first, which warms up."""
-    return [step.seconds for step in steps[1:]] or [step.seconds for step in steps]
-
-
 @contextmanager
-def undiagnosed() -> Iterator[None]:
-    """Within this block the training loop computes no Gramian at all: what naive joint training needs."""
+def diagnosed_by(strategy: InTurn) -> Iterator[None]:
+    """Within this block the training loop computes a Gramian in the strategy's own steps alone."""
     kept = loop.gramians
-    loop.gramians = lambda *_: (None, ())  # type: ignore[assignment]
+
+    def in_turn(*given: Any) -> Any:
+        return kept(*given) if strategy.diagnoses(strategy.step) else (None, ())
+
+    loop.gramians = in_turn
     try:
         yield
     finally:

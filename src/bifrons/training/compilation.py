@@ -55,11 +55,11 @@ def compiled_layers(model: UnifiedModel, on: bool) -> Iterator[None]:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Without what torch's compiler warns of and does itself (deprecated imports, gradients of no leaf), and without
-    its advice to take TF32.
+    """Without what torch's compiler warns of and does itself (calling what is deprecated, gradients of no leaf), and
+    without its advice to take TF32.
     """
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", ".*is deprecated", DeprecationWarning, "torch")
+        warnings.filterwarnings("ignore", category=DeprecationWarning, module="torch")
         warnings.filterwarnings("ignore", "The .grad attribute of a Tensor that is not a leaf", UserWarning)
         warnings.filterwarnings("ignore", "TensorFloat32 tensor cores", UserWarning)
         yield
