@@ -283,10 +283,12 @@ def test_features_are_computed_once(model: JanusModel, monkeypatch: pytest.Monke
 
 def test_a_full_cache_of_features_keeps_no_more(model: JanusModel, monkeypatch: pytest.MonkeyPatch) -> None:
     first = model.vision.alone(picture(1))
-    monkeypatch.setattr(vision, "KEPT_BYTES", model.vision.bytes)
+    monkeypatch.setattr(vision, "KEPT_BYTES", model.vision.bytes["alone"])
     second = model.vision.alone(picture(2))
     assert model.vision.alone(picture(1)) is first
     assert model.vision.alone(picture(2)) is not second and torch.equal(model.vision.alone(picture(2)), second)
+    model.vision.together([picture(3)])
+    assert model.vision.bytes["together"] == model.vision.bytes["alone"], "each kind has room of its own"
 
 
 def test_codes_are_of_the_codebook(model: JanusModel) -> None:

@@ -79,9 +79,9 @@ def align(
     either the base or that start. `gradient_checkpointing` computes activations again in the backward, for memory;
     `compile` has torch compile the body's layers, for speed; `layout` says how several processes share a model (see
     `training.processes`); `tracker` is one of `training.tracking.TRACKERS`. None of these four changes the run, though
-    compiled layers round differently. Raises ValueError for settings that do not exist,
-    for a task without pairs that the strategy trains, for a model that already has an adapter, for a start of another
-    model or rank, for a folder of another run, and for a loss that is not finite.
+    compiled layers may sum in another order. Raises ValueError for settings that do not exist, for a task without pairs
+    that the strategy trains, for a model that already has an adapter, for a start of another model or rank, for a
+    folder of another run, for layers that cannot be compiled, and for a loss that is not finite.
     """
     recipe = configured(recipe or Recipe(), settings)
     strategy = recipe.make()

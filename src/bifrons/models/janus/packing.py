@@ -93,9 +93,7 @@ def pack_understanding(
     causal = torch.ones(length, length, dtype=torch.bool, device=segment.device).tril()
     same = segment[:, :, None] == segment[:, None, :]
     to_prefix = (segment[:, None, :] == 0) & (segment[:, :, None] > 0)
-    itself = torch.eye(
-        length, dtype=torch.bool, device=segment.device
-    )  # padding looks at itself: a row of all False would be NaN
+    itself = torch.eye(length, dtype=torch.bool, device=segment.device)  # padding: else a row of no keys, and NaN
     mask = (causal & (same | to_prefix)) | itself
     return Packed(
         task="understanding",

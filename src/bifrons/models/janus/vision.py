@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,7 +12,7 @@ from torch import Tensor
 from bifrons.models.pictures import Picture, to_image
 from bifrons.records import content_hash
 
-KEPT_BYTES = 2 * 1024**3
+KEPT_BYTES = 2 * 1024**3  # of each kind: what is asked about does not take the room of what is trained on
 
 
 class Vision:
@@ -24,7 +25,7 @@ class Vision:
     def __init__(self, core: Any, processor: Any) -> None:
         self.core, self.processor = core, processor
         self.kept: dict[tuple[str, str], Tensor] = {}
-        self.bytes = 0
+        self.bytes: Counter[str] = Counter()
 
     def alone(self, image: Picture, name: str = "") -> Tensor:
         """Of one image, [1, image tokens, width]. Raises ValueError, with the name, for what is no image."""
@@ -40,7 +41,7 @@ class Vision:
         if new:
             made |= dict(zip(new, self.compute([to_image(images[i], name) for i in new]).split(1), strict=True))
         for i in new:
-            self.keep(keys[i], made[i])
+            self.keep(how, keys[i], made[i])
         return made[0] if len(images) == 1 else torch.cat([made[i] for i in range(len(images))])
 
     def compute(self, pictures: list[Any]) -> Tensor:
@@ -49,11 +50,12 @@ class Vision:
         with torch.no_grad():
             return self.core.get_image_features(pixels.to(weight.device, weight.dtype)).pooler_output
 
-    def keep(self, key: tuple[str, str] | None, features: Tensor) -> None:
+    def keep(self, how: str, key: tuple[str, str] | None, features: Tensor) -> None:
         size = features.numel() * features.element_size()
-        if key is not None and self.bytes + size <= KEPT_BYTES:
+        if key is not None and self.bytes[how] + size <= KEPT_BYTES:
             self.kept[key] = features
-            self.bytes += size
+            self.bytes[how] += size
 
     def forget(self) -> None:
-        self.kept, self.bytes = {}, 0
+        self.kept.clear()
+        self.bytes.clear()
