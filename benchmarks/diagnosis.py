@@ -25,7 +25,7 @@ def run(quick: bool, device: str) -> list[Row]:
     rows: list[Row] = []
     for name in ["organism"] if quick else ["organism", "slice fp32"] if device == "cpu" else ["1b"]:
         subject = SUBJECTS[name]
-        steps = 8 if quick else 804 if name == "organism" else 24
+        steps = 8 if quick else 804 if name == "organism" else 64
         strategies = DYNAMIC if name == "organism" else DYNAMIC[:1]
         rows += [row(subject, device, strategy, steps) for strategy in strategies]
     return rows
