@@ -45,7 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
     unknown = sorted(set(chosen.names) - set(NAMES))
     if unknown:
         parser.error(f"there is no benchmark {', '.join(unknown)}; there are {', '.join(NAMES)}")
-    names = chosen.names or list(NAMES)
+    names: list[str] = chosen.names or [*NAMES]
     rows, seconds = one(names[0], chosen) if len(names) == 1 else many(names, chosen)
     print(table(rows))
     print(f"{sum(seconds.values()) / 60:.1f} minutes; {chosen.out}")

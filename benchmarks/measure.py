@@ -75,7 +75,8 @@ class Row:
 def paired(baseline: Callable[[], Any], ours: Callable[[], Any], *, repeats: int, warm: bool = True) -> Paired:
     """Both sides in turn, the first one alternating."""
     if warm:
-        baseline(), ours()
+        baseline()
+        ours()
     taken: dict[str, list[float]] = {"baseline": [], "ours": []}
     for repeat in range(repeats):
         sides = [("baseline", baseline), ("ours", ours)]

@@ -78,7 +78,7 @@ def time_rows(subject: Subject, device: str, steps: int) -> list[Row]:
         "share_of_matrix_rate": median(n / s for n, s in zip(operations[1:], ours[1:], strict=True)) / rate,
         "seconds_of_preparing_a_pair": preparing,
     }
-    common = {"benchmark": "step", "subject": subject.name}
+    common: dict[str, Any] = {"benchmark": "step", "subject": subject.name}
     return [
         speed_row(
             alone,
@@ -287,4 +287,4 @@ def one_side(name: str, side: str, device: str, steps: int = 2) -> dict[str, flo
 
 
 if __name__ == "__main__":
-    print(json.dumps(one_side(*sys.argv[1:4])))
+    print(json.dumps(one_side(sys.argv[1], sys.argv[2], sys.argv[3])))

@@ -29,7 +29,7 @@ def number(value: float | None, unit: str) -> str:
 def table(rows: Sequence[Row]) -> str:
     """One line a row: the number, its 95% bound, the bar, and whether it holds."""
     head = ("benchmark", "subject", "what", "number", "95% bound", "bar", "holds")
-    lines = [head]
+    lines: list[tuple[str, ...]] = [head]
     for row in rows:
         sign = ">=" if row.better == "higher" else "<="
         lines.append(

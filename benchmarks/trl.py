@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import warnings
+from typing import Any
 
 from benchmarks.baselines import trl_dpo
 from benchmarks.measure import Paired, Row, speed_row
@@ -36,7 +37,7 @@ def run(quick: bool, device: str) -> list[Row]:
     done = align(model, understanding=pairs, recipe=recipe, progress=False)
     ours = [step.seconds for step in done.steps][1:]
     amortised = preparing * RUN_PAIRS / RUN_STEPS
-    common = {"benchmark": "trl", "subject": name}
+    common: dict[str, Any] = {"benchmark": "trl", "subject": name}
     return [
         speed_row(
             Paired(theirs, ours),

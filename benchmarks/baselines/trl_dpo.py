@@ -45,7 +45,7 @@ def train(
 ) -> list[float]:
     """Seconds of each step, one pair a step."""
     from datasets import Dataset
-    from trl import DPOConfig, DPOTrainer
+    from trl import DPOConfig, DPOTrainer  # pyright: ignore[reportPrivateImportUsage]
 
     rows = [
         {
