@@ -55,11 +55,14 @@ def test_a_run_compiles_while_it_trains_and_no_longer(monkeypatch: pytest.Monkey
 
 
 def test_without_a_compiler_nothing_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = make_model()
     monkeypatch.setattr(shutil, "which", lambda name: None)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(ValueError, match="needs a C\\+\\+ compiler"):
-        run(make_model())
+        run(model)
+    assert model.adapted is None
 
 
 def test_shards_are_not_compiled() -> None:
     with pytest.raises(ValueError, match="shards"):
-        check_compilation(torch.device("cpu"), replace(ALONE, layout="sharded"))
+        check_compilation(replace(ALONE, layout="sharded"))

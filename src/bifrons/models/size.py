@@ -19,7 +19,7 @@ def recompute_activations(body: Any, on: bool) -> None:
 
 
 def compile_layers(body: Any, on: bool) -> None:
-    """Of the body, each by itself and with lengths left free, so that one compilation serves all of them."""
+    """Of the body, each by itself and with lengths left free, so that layers share compilations."""
     for layer in body.layers:
         if on:
             layer.compile(dynamic=True)

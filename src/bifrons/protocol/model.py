@@ -253,7 +253,7 @@ class UnifiedModel(Protocol):
         ...
 
     def compile_layers(self, on: bool) -> None:
-        """Let torch compile the body's layers, or no longer; results move by the order of sums alone."""
+        """Let torch compile the body's layers, or no longer; results move by roundings."""
         ...
 
     def shard(self) -> None:

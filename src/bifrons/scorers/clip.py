@@ -46,7 +46,7 @@ class ClipScorer:
         made: list[Tensor] = []
         for start in range(0, len(images), batch_size):
             pixels = self.pixels(images[start : start + batch_size])
-            with full_precision():
+            with full_precision(self.network):
                 hidden = self.network.vision_model(pixel_values=pixels).pooler_output
             made.append(normalize(self.network.visual_projection(hidden).float(), dim=-1).cpu())
         return torch.cat(made)
@@ -59,7 +59,7 @@ class ClipScorer:
         made: list[list[Tensor]] = []
         for start in range(0, len(images), batch_size):
             pixels = self.pixels(images[start : start + batch_size])
-            with full_precision():
+            with full_precision(self.network):
                 states = self.network.vision_model(pixel_values=pixels, output_hidden_states=True).hidden_states
             made.append([state[:, 1:].float().cpu() for state in states[1:]])
         return [torch.cat(parts) for parts in zip(*made, strict=True)]

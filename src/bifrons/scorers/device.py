@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -17,6 +17,10 @@ def device_of(network: nn.Module) -> torch.device:
     return next(network.parameters()).device
 
 
-def full_precision() -> AbstractContextManager[Any]:
-    """Convolutions in fp32, which cuDNN rounds to TF32 unless told: a score is the same on a CPU and on a GPU."""
-    return torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
+def full_precision(network: nn.Module) -> AbstractContextManager[Any]:
+    """On a GPU, convolutions in fp32, which cuDNN rounds to TF32 unless told; its other settings stay."""
+    if device_of(network).type != "cuda":
+        return nullcontext()
+    own: Any = torch.backends.cudnn
+    kept = {"enabled": own.enabled, "benchmark": own.benchmark, "deterministic": own.deterministic}
+    return own.flags(**kept, allow_tf32=False)

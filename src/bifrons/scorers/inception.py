@@ -190,7 +190,7 @@ class InceptionDistance:
         made: list[Tensor] = []
         for start in range(0, len(images), batch_size):
             pixels = torch.stack([resized(image) for image in images[start : start + batch_size]])
-            with full_precision():
+            with full_precision(self.network):
                 made.append(self.network(pixels.to(device)).cpu())
         return torch.cat(made)
 

@@ -84,7 +84,9 @@ class Lpips(nn.Module):
 
     @property
     def weights(self) -> list[Tensor]:
-        return [getattr(self, f"lin{index}").model[1].weight.detach()[0, :, 0, 0] for index in range(len(self.seen))]
+        return [
+            getattr(self, f"lin{index}").model[1].weight.detach()[0, :, 0, 0].cpu() for index in range(len(self.seen))
+        ]
 
 
 class LpipsScorer:
@@ -93,7 +95,7 @@ class LpipsScorer:
 
     @torch.inference_mode()
     def layers(self, images: Sequence[Any], batch_size: int = 16) -> list[Tensor]:
-        """Features of pictures of one size. Raises ValueError for pictures of several sizes."""
+        """Features of pictures of one size, on the CPU. Raises ValueError for pictures of several sizes."""
         pictures = [np.array(to_image(image)) for image in images]
         if len({picture.shape for picture in pictures}) > 1:
             raise ValueError("LPIPS compares pictures of one size; these have several")
@@ -101,8 +103,8 @@ class LpipsScorer:
         made: list[list[Tensor]] = []
         for start in range(0, len(pictures), batch_size):
             batch = torch.from_numpy(np.stack(pictures[start : start + batch_size])).permute(0, 3, 1, 2).float()
-            with full_precision():
-                made.append(self.network((batch / 127.5 - 1).to(device)))
+            with full_precision(self.network):
+                made.append([seen.cpu() for seen in self.network((batch / 127.5 - 1).to(device))])
         return [torch.cat(parts) for parts in zip(*made, strict=True)]
 
     def distances(self, images: Sequence[Any], others: Sequence[Any]) -> list[float]:

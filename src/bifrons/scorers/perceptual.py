@@ -32,7 +32,7 @@ def mean_pairwise_distance(layers: Sequence[Tensor], weights: Sequence[Tensor] |
 
 def pair_distances(layers: Sequence[Tensor], others: Sequence[Tensor], weights: Sequence[Tensor]) -> Tensor:
     """LPIPS of each picture with the other of its index, [n]; features as above."""
-    found = torch.zeros(len(layers[0]), dtype=torch.float64, device=layers[0].device)
+    found = torch.zeros(len(layers[0]), dtype=torch.float64)
     for first, second, weight in zip(layers, others, weights, strict=True):
         square = (normalize(first.double(), dim=-1) - normalize(second.double(), dim=-1)) ** 2
         found += (square * weight.double()).sum(dim=-1).mean(dim=-1)

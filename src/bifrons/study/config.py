@@ -79,7 +79,9 @@ class TrainingSection(Section):
     paired: bool = False  # pair i of both files in the same step
     accumulate: Positive = 1  # micro-batches that a step's pairs are cut into, to save memory
     gradient_checkpointing: bool = False  # activations twice, to save memory: changes no run
-    compile: bool = False  # the body's layers by torch.compile: faster steps after a wait: changes no run
+    compile: bool = (
+        False  # the body's layers by torch.compile: faster steps after a wait; other roundings, the same run key
+    )
 
 
 class EvaluationSection(Section):

@@ -44,9 +44,10 @@ def prepare(
     processes: Processes,
     policy: ReferencePolicy = "base",
     start: str = "",
+    compiled: bool = False,
 ) -> TaskData:
     reference, noise = reference_log_probs(
-        model, task, pairs, cache, processes=processes, reference=policy, start=start
+        model, task, pairs, cache, processes=processes, reference=policy, start=start, compiled=compiled
     )
     counts = [count for pair in pairs for count in model.count_tokens(pair)]
     return TaskData(pairs, reference, sum(counts) / len(counts), noise)

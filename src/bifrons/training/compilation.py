@@ -16,15 +16,16 @@ AS_EAGER = {
     "fallback_random": True,  # dropout's noise is torch's own
     "emulate_precision_casts": True,  # what torch rounds to 16 bits between two operations, a fused kernel does too
 }
-# Of one layer's code: both tasks, one row or several, a first layer whose input needs no gradient, base and adapter.
+# Of one layer's code: tasks, one row or several, a first layer or a later one, base or adapter, each rank and dtype.
 MOST_COMPILED = 64
 
 
-def check_compilation(device: torch.device, processes: Processes) -> None:
+def check_compilation(processes: Processes) -> None:
     """Raises ValueError where layers cannot be compiled: for shards, and where what compiles is not installed."""
     if processes.layout == "sharded":
         raise ValueError("compile: layers that are cut into shards (layout 'sharded') cannot be compiled")
-    if device.type == "cuda":
+    on_gpu = torch.cuda.is_available() if processes.device is None else processes.device.type == "cuda"
+    if on_gpu:
         from torch.utils._triton import has_triton
 
         if not has_triton():
@@ -35,8 +36,8 @@ def check_compilation(device: torch.device, processes: Processes) -> None:
 
 @contextmanager
 def compiled_layers(model: UnifiedModel, on: bool) -> Iterator[None]:
-    """Within this block the body's layers are compiled where `on`, and compute what they always do: only sums may come
-    in another order.
+    """Within this block the body's layers are compiled where `on`, with eager noise and casts: the order of sums is not
+    eager's, nor are all functions of a kernel.
     """
     if not on:
         yield

@@ -79,7 +79,7 @@ def align(
     either the base or that start. `gradient_checkpointing` computes activations again in the backward, for memory;
     `compile` has torch compile the body's layers, for speed; `layout` says how several processes share a model (see
     `training.processes`); `tracker` is one of `training.tracking.TRACKERS`. None of these four changes the run, though
-    compiled layers may sum in another order. Raises ValueError for settings that do not exist, for a task without pairs
+    compiled layers move it by roundings. Raises ValueError for settings that do not exist, for a task without pairs
     that the strategy trains, for a model that already has an adapter, for a start of another model or rank, for a
     folder of another run, for layers that cannot be compiled, and for a loss that is not finite.
     """
@@ -88,6 +88,8 @@ def align(
     given: dict[Task, Pairs | None] = {"understanding": understanding, "generation": generation}
     check_pairs(recipe, strategy.tasks, given)
     processes = join(layout)
+    if compile:
+        check_compilation(processes)
     processes.micro_batches(recipe.pairs_per_step, recipe.accumulate)  # refuses too few pairs before anything is done
     hashes: dict[Task, str] = {task: pairs_hash(list(given[task] or ())) for task in strategy.tasks}  # type: ignore[arg-type]
     definition = recipe.definition(model.identity, hashes) | start_definition(start, reference, recipe)
@@ -107,10 +109,8 @@ def align(
         model.shard()
     trained = Trainable.of(model)
     cache = Path(reference_cache) if reference_cache is not None else folder
-    going_on = reference, definition.get("start", "")
+    going_on = reference, definition.get("start", ""), compile
     device = trained.all[0].device
-    if compile:
-        check_compilation(device, processes)
     with settings_for(model, device), compiled_layers(model, compile):
         data: dict[Task, TaskData] = {
             task: prepare(model, task, given[task] or (), cache, processes, *going_on) for task in strategy.tasks

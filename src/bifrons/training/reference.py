@@ -37,6 +37,7 @@ def reference_log_probs(
     *,
     reference: ReferencePolicy = "base",
     start: str = "",
+    compiled: bool = False,
 ) -> tuple[Tensor, float]:
     """[pairs, 2] sums of the reference, chosen first, and the largest margin that recomputing a few pairs leaves
     (nats).
@@ -57,6 +58,8 @@ def reference_log_probs(
     }
     if reference == "start" and start:
         definition["adapter"] = start
+    if compiled:
+        definition["compiled"] = True  # other kernels, and so other roundings
     within = nullcontext if reference == "start" else model.base_only
     path = None if cache is None else cache / f"reference-{task}-{run_key(definition)}.safetensors"
     sums = None if path is None or not path.is_file() else read(path, len(pairs))

@@ -19,12 +19,13 @@ class Vision:
     """Features of images by their content, [images, image tokens, width].
 
     How many images stand in a product moves its last digits. Training reads images `alone`, so that a resumed run is
-    bitwise the same; answering reads those of a batch `together`, which is faster. Neither sees what the other kept.
+    bitwise the same; answering reads those of a batch `together`, which is faster, and a batch is kept as a whole: what
+    comes back is always of the same product.
     """
 
     def __init__(self, core: Any, processor: Any) -> None:
         self.core, self.processor = core, processor
-        self.kept: dict[tuple[str, str], Tensor] = {}
+        self.kept: dict[tuple[str, ...], Tensor] = {}
         self.bytes: Counter[str] = Counter()
 
     def alone(self, image: Picture, name: str = "") -> Tensor:
@@ -35,26 +36,22 @@ class Vision:
         return self.features("together", images)
 
     def features(self, how: str, images: Sequence[Picture], name: str = "") -> Tensor:
-        keys = [(how, content_hash(image)) if isinstance(image, bytes) else None for image in images]
-        made = {i: self.kept[key] for i, key in enumerate(keys) if key in self.kept}
-        new = [i for i in range(len(images)) if i not in made]
-        if new:
-            made |= dict(zip(new, self.compute([to_image(images[i], name) for i in new]).split(1), strict=True))
-        for i in new:
-            self.keep(how, keys[i], made[i])
-        return made[0] if len(images) == 1 else torch.cat([made[i] for i in range(len(images))])
+        hashes = [content_hash(image) for image in images if isinstance(image, bytes)]
+        key = (how, *hashes) if len(hashes) == len(images) else None
+        if key is not None and key in self.kept:
+            return self.kept[key]
+        made = self.compute([to_image(image, name) for image in images])
+        size = made.numel() * made.element_size()
+        if key is not None and self.bytes[how] + size <= KEPT_BYTES:
+            self.kept[key] = made
+            self.bytes[how] += size
+        return made
 
     def compute(self, pictures: list[Any]) -> Tensor:
         weight: Tensor = self.core.language_model.embed_tokens.weight
         pixels = self.processor.image_processor(pictures, return_tensors="pt")["pixel_values"]
         with torch.no_grad():
             return self.core.get_image_features(pixels.to(weight.device, weight.dtype)).pooler_output
-
-    def keep(self, how: str, key: tuple[str, str] | None, features: Tensor) -> None:
-        size = features.numel() * features.element_size()
-        if key is not None and self.bytes[how] + size <= KEPT_BYTES:
-            self.kept[key] = features
-            self.bytes[how] += size
 
     def forget(self) -> None:
         self.kept.clear()
