@@ -152,8 +152,8 @@ def ingredients(
     return model, understanding_pairs(subject, count), generation_pairs(model, subject, count)
 
 
-def recipe_of(subject: Subject, steps: int, strategy: str = "naive_joint") -> Recipe:
-    return Recipe(strategy=strategy, steps=steps, learning_rate=5e-6, adapter=subject.adapter)
+def recipe_of(subject: Subject, steps: int) -> Recipe:
+    return Recipe(strategy="naive_joint", steps=steps, learning_rate=5e-6, adapter=subject.adapter)
 
 
 def two_model(model: JanusModel, subject: Subject) -> TwoModel:

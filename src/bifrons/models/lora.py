@@ -1,10 +1,9 @@
 """LoRA on a body in bfloat16, without a copy of what goes in that is kept for the backward.
 
 PEFT casts a layer's input to fp32, takes two fp32 products and adds them to the output in fp32: six passes over memory,
-and an fp32 input of every projection that is kept. Here a GPU takes the
-low-rank products in bfloat16 and adds them in the second one: what is lost is less than the rounding of the output to
-bfloat16, which both have. On a CPU, where fp32 products are no slower, they stay fp32's. Parameters and their gradients
-are in fp32 everywhere.
+and an fp32 input of every projection that is kept. Here a GPU takes the low-rank products in bfloat16 and adds them in
+the second one: what is lost is less than the rounding of the output to bfloat16, which both have. On a CPU, where fp32
+products are no slower, they stay fp32's. Parameters and their gradients are in fp32 everywhere.
 """
 
 from __future__ import annotations

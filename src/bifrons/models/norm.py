@@ -1,4 +1,5 @@
 """RMSNorm (Zhang and Sennrich 2019) as one kernel on a GPU, where transformers' own takes eight.
+
 Sums are fp32 in both; the one kernel rounds once where the other rounds twice.
 """
 
